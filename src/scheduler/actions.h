@@ -1,0 +1,95 @@
+#pragma once
+
+/// What the brain tells the driver to do. Plain values, in the order in which they are to be carried out.
+///
+/// An action may find its request already gone: carrying one out twice or too late is harmless.
+
+#include <cstdint>
+#include <span>
+#include <variant>
+#include <vector>
+
+#include "base/ids.h"
+#include "base/result.h"
+#include "base/time.h"
+#include "catalog/outcome.h"
+
+namespace cotenant {
+
+/// Where a run is carried out: on the thread that took the action (no hand-over), or on a worker.
+enum class Where : unsigned char { kInline, kWorker };
+
+/// Execute these members as one batch. Inline runs of one crank are carried out one after another; their
+/// ends are events of the same thread's next crank.
+struct StartRun {
+  RunId run{};
+  ModelId model{};
+  /// Members are `ActionList::members[first_member … first_member + member_count)`.
+  std::uint32_t first_member = 0;
+  std::uint32_t member_count = 0;
+  std::int32_t rows = 0;
+  Where where = Where::kWorker;
+  std::int32_t slot = 0;   ///< First CPU slot it takes; -1 for an inline run beyond the slots.
+  std::int32_t cores = 1;  ///< CPU slots it takes.
+};
+
+/// Every member is gone: stop computing. The run still ends by an event.
+struct StopRun {
+  RunId run{};
+};
+
+/// The request ended with a run: its outputs are the run's (kReplied), or the run's failure (kFailed), or
+/// nobody waits any more (kCancelled; no run reads its inputs from now on).
+struct Reply {
+  RequestId request{};
+  End end = End::kReplied;
+};
+
+/// The request is not run.
+struct Reject {
+  RequestId request{};
+  End end = End::kRejected;  ///< kRejected or kExpired.
+  Code code = Code::kUnavailable;
+  RejectReason reason = RejectReason::kQueueFull;
+  /// kNotFeasible: the smallest latency bound that would have been admitted now. Else zero.
+  Duration earliest_bound;
+  /// When to try again; zero when unknown.
+  Duration retry_after;
+};
+
+/// Load the model now; ends by `LoadFinished` or `LoadFailed`.
+struct StartLoad {
+  ModelId model{};
+};
+
+/// The model's last request has ended: give its memory back; ends by `Unloaded`.
+struct StartUnload {
+  ModelId model{};
+};
+
+/// The one timer: crank with `Woken` at this time, or earlier, or later. Replaces the one before.
+struct WakeAt {
+  Instant at;
+};
+
+/// Draining, and the last accepted request's reply is written.
+struct Drained {};
+
+using Action =
+    std::variant<StartRun, StopRun, Reply, Reject, StartLoad, StartUnload, WakeAt, Drained>;
+
+/// The actions of one crank. Reused by its owner, so that the steady path allocates nothing.
+struct ActionList {
+  std::vector<Action> actions;
+  std::vector<RequestId> members;
+
+  void Clear() {
+    actions.clear();
+    members.clear();
+  }
+  std::span<const RequestId> MembersOf(const StartRun& run) const {
+    return std::span(members).subspan(run.first_member, run.member_count);
+  }
+};
+
+}  // namespace cotenant

@@ -1,0 +1,142 @@
+#pragma once
+
+/// What the driver tells the brain. Plain values: a log of them replays to the same actions.
+///
+/// `at` is when the thing happened (for an arrival: when the turn that read its first byte began); it is
+/// never later than the crank's `now`, and may be out of order between events of different threads.
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <variant>
+
+#include "base/bytes.h"
+#include "base/ids.h"
+#include "base/result.h"
+#include "base/time.h"
+#include "catalog/model_config.h"
+#include "catalog/tenant.h"
+
+namespace cotenant {
+
+/// The bounds that a request brought. Zero means none.
+struct RequestBounds {
+  Duration latency;        ///< End to end, from arrival to the reply.
+  Duration queue_timeout;  ///< Triton's `timeout`: longest wait in the queue, its own meaning.
+};
+
+/// A request was read and validated.
+struct Arrived {
+  Instant at;
+  RequestId request{};
+  TenantId tenant{};
+  ModelId model{};
+  /// Rows along the batch dimension; 1 for a model that does not batch.
+  std::int32_t rows = 1;
+  /// Equal for requests that may share a run: model, datatypes and all dimensions but the first.
+  std::uint64_t batch_key = 0;
+  /// Triton's priority: 1 is the highest, 0 the model's default.
+  std::uint32_t priority = 0;
+  RequestBounds bounds;
+};
+
+/// The client went away or cancelled. The request may have ended already.
+struct Gone {
+  Instant at;
+  RequestId request{};
+};
+
+struct RunFinished {
+  Instant at;
+  RunId run{};
+  Duration ran_for;
+  Bytes peak;
+};
+
+struct RunFailed {
+  Instant at;
+  RunId run{};
+  Duration ran_for;
+  Code code = Code::kInternal;
+  /// The network refused what it was given (not: out of memory, stopped): members may be rerun alone.
+  bool on_content = false;
+};
+
+/// The reply has left for the client, or could not be written; the request's buffers are free.
+struct ReplyWritten {
+  Instant at;
+  RequestId request{};
+};
+
+/// What the brain needs to know of a model before it is loaded.
+struct ModelSettings {
+  std::int32_t rows_max = 1;  ///< `max_batch_size`, at least 1.
+  std::int32_t cores = 1;     ///< CPU slots that a run takes.
+  bool batching = false;      ///< Does its configuration ask for batching?
+  DynamicBatching window;     ///< Meaningful when `batching`.
+};
+
+/// A model is to be loaded (control). Answered by a `Load` action when it is its turn.
+struct LoadWanted {
+  Instant at;
+  ModelId model{};
+  ModelSettings settings;
+};
+
+/// The load is done: the network is ready to run. Requests may name the model from now on.
+struct LoadFinished {
+  Instant at;
+  ModelId model{};
+  Duration ran_for;
+  Bytes anonymous;
+  Bytes mapped;
+};
+
+struct LoadFailed {
+  Instant at;
+  ModelId model{};
+  Code code = Code::kInternal;
+};
+
+/// A warm-up run ended: a first estimate of the model's run time, without any request.
+struct WarmedUp {
+  Instant at;
+  ModelId model{};
+  std::int32_t rows = 1;
+  Duration ran_for;
+};
+
+/// No new request will name the model. Answered by `Unload` once its last request has ended.
+struct UnloadWanted {
+  Instant at;
+  ModelId model{};
+};
+
+/// The model's memory is given back; its number may be used again.
+struct Unloaded {
+  Instant at;
+  ModelId model{};
+  Bytes returned;
+};
+
+/// The timer rang. Waking late or for nothing is allowed.
+struct Woken {
+  Instant at;
+};
+
+/// Tenants or policies changed. Waiting requests are kept.
+struct SettingsChanged {
+  Instant at;
+  NodeSettings settings;
+};
+
+/// New requests are refused from now on; what was accepted is answered.
+struct DrainWanted {
+  Instant at;
+};
+
+using Event = std::variant<Arrived, Gone, RunFinished, RunFailed, ReplyWritten, LoadWanted,
+                           LoadFinished, LoadFailed, WarmedUp, UnloadWanted, Unloaded, Woken,
+                           SettingsChanged, DrainWanted>;
+
+}  // namespace cotenant

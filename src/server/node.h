@@ -1,0 +1,126 @@
+#pragma once
+
+/// The live server: the brain, the real clock, the threads that carry its actions out, and the table of models.
+///
+/// Protocols hold a reference and use the calls below. `Submit`, `Cancel` and `Written` take the caller's lane and only
+/// collect events (see Lane); the rest may be called from any thread. Loads, unloads and polls happen one at a time on the
+/// load thread; serving never waits for them.
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/result.h"
+#include "base/time.h"
+#include "catalog/model_source.h"
+#include "catalog/tenant.h"
+#include "execution/executor.h"
+#include "scheduler/scheduler.h"
+#include "server/infer_call.h"
+#include "server/lane.h"
+#include "server/served_model.h"
+#include "telemetry/telemetry.h"
+
+namespace cotenant {
+
+enum class ControlMode : unsigned char { kNone, kPoll, kExplicit };
+
+struct NodeOptions {
+  SchedulerSettings scheduler;
+  ControlMode control = ControlMode::kNone;
+  Duration poll_interval = Duration::Seconds(15);
+  /// kExplicit: loaded at start; a single "*" means all.
+  std::vector<std::string> load_at_start;
+  bool strict_readiness = true;  ///< Ready only when every model that was to load at start did.
+  bool exit_on_error = false;    ///< A model that fails at start ends the program (Triton's flag).
+  std::string server_id = "cotenant";
+  std::string decision_trace_path;  ///< Empty: no trace. CSV, see docs.
+};
+
+enum class ModelState : unsigned char { kReady, kUnavailable, kLoading, kUnloading };
+std::string_view ModelStateName(ModelState state);  ///< "READY", "UNAVAILABLE" …
+
+/// One row of the repository index. A model never loaded has an empty version and no state.
+struct IndexRow {
+  std::string name;
+  std::string version;
+  bool known_state = true;
+  ModelState state = ModelState::kUnavailable;
+  std::string reason;
+};
+
+class Node {
+ public:
+  /// `source`, `backend` and `telemetry` must outlive the node.
+  Node(NodeOptions options, ModelSource& source, Backend& backend, Telemetry& telemetry);
+  /// Ends all threads. Call `Drain` first to answer what was accepted.
+  ~Node();
+  Node(const Node&) = delete;
+  Node& operator=(const Node&) = delete;
+
+  /// Starts workers and the load thread and begins to load. Returns at once; `Ready` tells the rest.
+  Status Start();
+
+  // --- One request. The caller's own lane; no lock is taken.
+
+  /// Resolves and validates the call and collects its arrival. Not ok: the call was not taken, `Complete` will not be
+  /// called; the message says what is wrong and names the field, and error texts follow Triton's where known.
+  Status Submit(Lane& lane, InferCall& call);
+  /// The client went away. `Complete` is still called once, with kCancelled, when no run reads the inputs.
+  void Cancel(Lane& lane, InferCall& call);
+  /// The reply is on its way, or could not be written: the outputs may be reused. Exactly once after `Complete`. `sent`
+  /// is false when it could not be written.
+  void Written(Lane& lane, InferCall& call, bool sent);
+
+  // --- What is served. Any thread.
+
+  bool Live() const;
+  /// False while the start-up loads run (strict), and from the first moment of a drain.
+  bool Ready() const;
+  /// True when requests for the model would be taken now. NotFound when the model is unknown.
+  Result<bool> ModelReady(std::string_view model, std::string_view version) const;
+  /// The version that would serve; an empty version means the highest. NotFound with Triton's texts.
+  Result<std::shared_ptr<ServedModel>> Find(std::string_view model, std::string_view version) const;
+  /// All versions of a model that are ready, ascending.
+  Result<std::vector<std::shared_ptr<ServedModel>>> Versions(std::string_view model) const;
+  /// Every version of every model that is ready, by name, then version.
+  std::vector<std::shared_ptr<ServedModel>> AllServed() const;
+  std::vector<IndexRow> Index(bool ready_only) const;
+  const NodeOptions& options() const { return options_; }
+  const std::vector<Tenant>& tenants() const;
+  /// Seconds-precise wall time of start, for the page.
+  Instant Now() const;
+
+  // --- Control. Any thread; `done` is called once, on the load thread; it must not block.
+
+  using Done = std::function<void(Status)>;
+  /// FailedPrecondition unless control is explicit. A load of a loaded model is a reload: the old version serves until
+  /// the new one is ready, and if that fails it goes on serving.
+  void Load(std::string model, LoadOverride override_, Done done);
+  void Unload(std::string model, Done done);
+  /// Reads the source again as a poll would (SIGHUP); also kNone and kExplicit look for changes of what is loaded.
+  void Reload();
+  /// New tenants and policies, from a server file that changed.
+  void Apply(NodeSettings settings);
+
+  // --- Ending.
+
+  /// Readiness fails at once, new requests are refused, what was accepted is answered; then `drained` is called on some
+  /// thread, once.
+  void Drain(std::function<void()> drained);
+
+  /// The Prometheus page.
+  std::string MetricsText() const;
+  EndCounts Ends() const;
+
+ private:
+  friend class Lane;
+  class Body;
+  NodeOptions options_;
+  std::unique_ptr<Body> body_;
+};
+
+}  // namespace cotenant

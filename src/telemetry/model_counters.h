@@ -1,0 +1,88 @@
+#pragma once
+
+/// What happened to the requests of one version of one model, per tenant: the numbers behind `/metrics` and the
+/// statistics reply.
+///
+/// Written by the threads that end requests and runs, with relaxed atomics and no lock; read by anybody at any time (a
+/// reader may see one request's fields half added). Counts never go back; they outlive a reload of the same version.
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "base/ids.h"
+#include "base/time.h"
+#include "catalog/outcome.h"
+
+namespace cotenant {
+
+/// One request's end. Times are zero for what did not happen.
+struct RequestRecord {
+  TenantId tenant{};
+  End end = End::kReplied;
+  RejectReason reason = RejectReason::kQueueFull;  ///< Meaningful for rejected and expired.
+  std::int32_t rows = 1;
+  Duration queue;           ///< Arrival to start of the run.
+  Duration compute_input;   ///< Joining the members.
+  Duration compute_infer;   ///< The network.
+  Duration compute_output;  ///< Splitting the outputs.
+  Duration total;           ///< Arrival to the reply being ready.
+  bool bounded = false;
+  bool bound_met = false;
+  std::int64_t wall_milliseconds = 0;  ///< Since the Unix epoch, for `last_inference`.
+};
+
+/// One run's end (a batch of one or more requests).
+struct RunRecord {
+  std::int32_t rows = 1;
+  std::int32_t requests = 1;
+  bool failed = false;
+  Duration compute_input;
+  Duration compute_infer;
+  Duration compute_output;
+};
+
+/// A count and the time it took together, as the statistics reply pairs them.
+struct CountedTime {
+  std::uint64_t count = 0;
+  std::uint64_t nanoseconds = 0;
+};
+
+/// A consistent-enough copy for the statistics replies of HTTP and gRPC.
+struct ModelStatistics {
+  std::uint64_t last_inference_milliseconds = 0;
+  std::uint64_t inference_count = 0;  ///< Rows of successful requests.
+  std::uint64_t execution_count = 0;  ///< Runs.
+  CountedTime success, fail, queue, compute_input, compute_infer, compute_output;
+  struct Batch {
+    std::uint64_t rows = 0;
+    CountedTime compute_input, compute_infer, compute_output;
+  };
+  std::vector<Batch> batches;  ///< By rows, ascending.
+};
+
+class ModelCounters {
+ public:
+  ModelCounters(std::string model, std::string version);
+  ~ModelCounters();
+  ModelCounters(const ModelCounters&) = delete;
+  ModelCounters& operator=(const ModelCounters&) = delete;
+
+  void RequestEnded(const RequestRecord& record);
+  void RunEnded(const RunRecord& record);
+  void LoadedIn(Duration ran_for);
+  ModelStatistics Statistics() const;
+
+  const std::string& model() const { return model_; }
+  const std::string& version() const { return version_; }
+
+ private:
+  friend class Telemetry;
+  struct Body;
+  std::string model_;
+  std::string version_;
+  std::unique_ptr<Body> body_;
+};
+
+}  // namespace cotenant

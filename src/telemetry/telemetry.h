@@ -1,0 +1,61 @@
+#pragma once
+
+/// All counters of one process and their text form for Prometheus.
+///
+/// Label sets are bounded: models that were ever loaded (up to `models_max`, later ones share the label "other") times
+/// the configured tenants. Any thread.
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "telemetry/model_counters.h"
+
+namespace cotenant {
+
+/// Values that are read when the page is asked for.
+struct ModelGauge {
+  std::string model;
+  std::string version;
+  std::uint32_t waiting = 0;
+  std::int64_t anonymous_bytes = 0;
+  std::int64_t mapped_bytes = 0;
+};
+
+struct NodeGauges {
+  std::vector<ModelGauge> models;
+  std::uint32_t running = 0;
+  std::uint32_t slots = 0;
+  std::uint64_t connections = 0;
+  bool ready = false;
+  double uptime_seconds = 0;
+};
+
+/// Totals that protocols count: requests refused before they reached the brain, by protocol and code.
+enum class Protocol : unsigned char { kHttp, kGrpc };
+
+class Telemetry {
+ public:
+  Telemetry();
+  ~Telemetry();
+
+  /// The counters of a version; the same object every time.
+  std::shared_ptr<ModelCounters> ForModel(std::string_view model, std::string_view version);
+  /// Names by TenantId.
+  void SetTenants(std::vector<std::string> names);
+  /// A request that was answered with an error before it became a call (bad input, limits …). `status` is HTTP's status
+  /// or gRPC's code.
+  void CountRefused(Protocol protocol, int status);
+  void ConnectionOpened(Protocol protocol);
+  void ConnectionClosed(Protocol protocol);
+  /// The whole page: `cotenant_*` by Prometheus' conventions, then Triton's `nv_*` names.
+  std::string Exposition(const NodeGauges& gauges) const;
+
+ private:
+  struct Body;
+  std::unique_ptr<Body> body_;
+};
+
+}  // namespace cotenant
