@@ -68,7 +68,7 @@ struct ReplyWritten {
   RequestId request{};
 };
 
-/// What the brain needs to know of a model before it is loaded.
+/// What the brain needs to know of a model.
 struct ModelSettings {
   std::int32_t rows_max = 1;  ///< `max_batch_size`, at least 1.
   std::int32_t cores = 1;     ///< CPU slots that a run takes.
@@ -76,17 +76,18 @@ struct ModelSettings {
   DynamicBatching window;     ///< Meaningful when `batching`.
 };
 
-/// A model is to be loaded (control). Answered by a `Load` action when it is its turn.
+/// A model is to be loaded (control). Answered by a `StartLoad` action when it is its turn.
 struct LoadWanted {
   Instant at;
   ModelId model{};
-  ModelSettings settings;
 };
 
-/// The load is done: the network is ready to run. Requests may name the model from now on.
+/// The load is done: the network is ready to run. Requests may name the model from now on. The settings come
+/// here and not with `LoadWanted`, because a configuration is completed from the loaded network.
 struct LoadFinished {
   Instant at;
   ModelId model{};
+  ModelSettings settings;
   Duration ran_for;
   Bytes anonymous;
   Bytes mapped;
@@ -106,7 +107,7 @@ struct WarmedUp {
   Duration ran_for;
 };
 
-/// No new request will name the model. Answered by `Unload` once its last request has ended.
+/// No new request will name the model. Answered by `StartUnload` once its last request has ended.
 struct UnloadWanted {
   Instant at;
   ModelId model{};
