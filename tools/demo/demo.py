@@ -1,0 +1,147 @@
+#!/usr/bin/env python3
+"""Serves seven real networks, drives each with real inputs through tritonclient, and prints what they recognised.
+
+The server stays up; a later run uses it again, or replaces it after a new build. `make demo` builds and fetches first.
+"""
+
+import argparse
+import functools
+import json
+import os
+import pathlib
+import platform
+import sys
+import time
+
+import numpy as np
+import onnx
+import tritonclient.grpc
+import tritonclient.http
+from tritonclient.utils import np_to_triton_dtype
+
+import live_server
+import networks
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+DEPS = pathlib.Path(os.environ.get("COTENANT_DEPS", ROOT / ".deps"))
+
+
+class Caller:
+    """Sends requests over one protocol and keeps how long each took, as the client sees it."""
+
+    def __init__(self, module, address):
+        self.module = module
+        self.client = module.InferenceServerClient(address)
+        self.milliseconds = []
+
+    def __call__(self, model, inputs, outputs, classes=0):
+        tensors = []
+        for name, value in inputs.items():
+            tensor = self.module.InferInput(name, list(value.shape), np_to_triton_dtype(value.dtype))
+            tensor.set_data_from_numpy(value)
+            tensors.append(tensor)
+        wanted = [self.module.InferRequestedOutput(name, class_count=classes) for name in outputs]
+        started = time.perf_counter()
+        answer = self.client.infer(model, tensors, outputs=wanted)
+        self.milliseconds.append((time.perf_counter() - started) * 1e3)
+        return {name: answer.as_numpy(name) for name in outputs}
+
+    def close(self):
+        self.client.close()
+
+
+def percentile(values, share):
+    """The smallest value that at least this share of all do not exceed."""
+    ordered = sorted(values)
+    return ordered[max(int(np.ceil(share * len(ordered))) - 1, 0)]
+
+
+def characters_of(model_file):
+    """The characters that the recognition network's columns stand for, which it carries itself: blank first, space last."""
+    properties = {item.key: item.value for item in onnx.load(model_file).metadata_props}
+    return [""] + properties["character"].split("\n") + [" "]
+
+
+def drive(task, callers, seconds):
+    """Repeats a task over each protocol for a while; returns its row of the table."""
+    row = {"requests": 0, "right": True, "recognised": ""}
+    for protocol, caller in callers.items():
+        task(caller)  # Not measured: first requests pay for what a server prepares once.
+        caller.milliseconds.clear()
+        until = time.monotonic() + seconds
+        while not caller.milliseconds or time.monotonic() < until:
+            row["recognised"], right = task(caller)
+            row["right"] = row["right"] and right
+        row["requests"] += len(caller.milliseconds)
+        row[protocol] = {"requests": len(caller.milliseconds), "p50_ms": percentile(caller.milliseconds, 0.5),
+                         "p99_ms": percentile(caller.milliseconds, 0.99)}
+    return row
+
+
+def print_row(cells):
+    network, requests, http, grpc, recognised = cells
+    print(f"{network:<26}{requests:>9}  {http:>15}  {grpc:>15}  {recognised}", flush=True)
+
+
+def run(server, options):
+    inputs = DEPS / "demo" / "inputs"
+    callers = {"http": Caller(tritonclient.http, server.address("http")),
+               "grpc": Caller(tritonclient.grpc, server.address("grpc"))}
+    boxes = networks.line_boxes(callers["http"])
+    characters = characters_of(pathlib.Path(options.models) / "ppocr_rec" / "1" / "model.onnx")
+    tasks = {
+        "silero_vad (voice)": functools.partial(networks.voice_activity, inputs=inputs),
+        "magika (file types)": functools.partial(networks.file_types, inputs=inputs),
+        "ppocr_det (find text)": functools.partial(networks.text_detection, inputs=inputs),
+        "ppocr_cls (direction)": functools.partial(networks.text_direction, inputs=inputs, boxes=boxes),
+        "ppocr_rec (read text)": functools.partial(networks.text_recognition, inputs=inputs, boxes=boxes,
+                                                   characters=characters),
+        "minilm (sentences)": functools.partial(networks.sentence_embedding, inputs=inputs),
+        "basic_pitch (music)": functools.partial(networks.music, inputs=inputs),
+    }
+    print("\none request at a time; p50 / p99 in milliseconds as the client measures them\n")
+    print_row(["network", "requests", "HTTP p50/p99", "gRPC p50/p99", "recognised"])
+    rows = {}
+    for name, task in tasks.items():
+        row = rows[name.split()[0]] = drive(task, callers, options.seconds)
+        times = [f"{row[p]['p50_ms']:.2f} / {row[p]['p99_ms']:.2f}" for p in callers]
+        print_row([name, row["requests"], *times, row["recognised"] + ("" if row["right"] else "   <-- WRONG")])
+    for caller in callers.values():
+        caller.close()
+    return rows
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--models", default=DEPS / "models", help="model repository to serve")
+    parser.add_argument("--server", default=ROOT / "build" / "cotenant", help="the program")
+    parser.add_argument("--seconds", type=float, default=2.0, help="how long to drive each network per protocol")
+    parser.add_argument("--json", metavar="FILE", help="write the table there too")
+    parser.add_argument("--stop", action="store_true", help="only stop the server that an earlier run left")
+    options = parser.parse_args()
+
+    server = live_server.LiveServer(options.server, options.models, DEPS / "demo")
+    if options.stop:
+        print("demo: stopped the server" if server.stop() else "demo: no server of an earlier run")
+        return
+    server.reuse_or_start()
+    broken = server.unavailable()
+    for name, reason in broken:
+        print(f"demo: {name} does not serve: {reason}", file=sys.stderr)
+    if broken:
+        sys.exit(1)
+    rows = run(server, options)
+    if options.json:
+        report = {"networks": rows, "cpus": len(os.sched_getaffinity(0)), "machine": platform.machine()}
+        pathlib.Path(options.json).write_text(json.dumps(report, indent=2) + "\n")
+    wrong = [name for name, row in rows.items() if not row["right"]]
+    print(f"\nThe server is still running: http://{server.address('http')}/ (gRPC {server.address('grpc')}, "
+          f"metrics http://{server.address('metrics')}/metrics)\n"
+          f"Log: {server.folder / 'server.log'}\n"
+          f"Stop it with `make demo-stop`, or: kill $(cat {server.folder / 'server.pid'})")
+    if wrong:
+        sys.exit(f"demo: not recognised as expected: {', '.join(wrong)}")
+
+
+if __name__ == "__main__":
+    main()
