@@ -1,10 +1,11 @@
 #pragma once
 
-/// What happened to the requests of one version of one model, per tenant: the numbers behind `/metrics` and the
-/// statistics reply.
+/// What happened to the requests of one version of one model, per tenant: the numbers behind
+/// `/metrics` and the statistics reply.
 ///
-/// Written by the threads that end requests and runs, with relaxed atomics and no lock; read by anybody at any time (a
-/// reader may see one request's fields half added). Counts never go back; they outlive a reload of the same version.
+/// Written by the threads that end requests and runs, with relaxed atomics and no lock; read by
+/// anybody at any time (a reader may see one request's fields half added). Counts never go back;
+/// they outlive a reload of the same version.
 
 #include <cstdint>
 #include <memory>
@@ -62,6 +63,8 @@ struct ModelStatistics {
   std::vector<Batch> batches;  ///< By rows, ascending.
 };
 
+class ModelTables;  // telemetry/model_tables.h: the atomics themselves
+
 class ModelCounters {
  public:
   ModelCounters(std::string model, std::string version);
@@ -69,20 +72,22 @@ class ModelCounters {
   ModelCounters(const ModelCounters&) = delete;
   ModelCounters& operator=(const ModelCounters&) = delete;
 
+  /// Allocates once for a tenant's first request with this model, and never again.
   void RequestEnded(const RequestRecord& record);
   void RunEnded(const RunRecord& record);
+  /// How long the last load took.
   void LoadedIn(Duration ran_for);
   ModelStatistics Statistics() const;
 
   const std::string& model() const { return model_; }
   const std::string& version() const { return version_; }
+  /// For the page.
+  const ModelTables& tables() const { return *tables_; }
 
  private:
-  friend class Telemetry;
-  struct Body;
   std::string model_;
   std::string version_;
-  std::unique_ptr<Body> body_;
+  std::unique_ptr<ModelTables> tables_;
 };
 
 }  // namespace cotenant

@@ -2,9 +2,11 @@
 
 /// All counters of one process and their text form for Prometheus.
 ///
-/// Label sets are bounded: models that were ever loaded (up to `models_max`, later ones share the label "other") times
-/// the configured tenants. Any thread.
+/// Label sets are bounded: models that were ever loaded (up to `kMeteredModelsMax`, later ones
+/// share the label "other") times the configured tenants. Any thread; only `ForModel`, `SetTenants`
+/// and `Exposition` take a lock, which no recording waits for.
 
+#include <cstddef>
 #include <cstdint>
 #include <memory>
 #include <string>
@@ -28,12 +30,18 @@ struct NodeGauges {
   std::vector<ModelGauge> models;
   std::uint32_t running = 0;
   std::uint32_t slots = 0;
-  std::uint64_t connections = 0;
+  /// Arrivals that the brain took; each has one end in the models' counters.
+  std::uint64_t accepted = 0;
   bool ready = false;
   double uptime_seconds = 0;
 };
 
-/// Totals that protocols count: requests refused before they reached the brain, by protocol and code.
+/// Versions of models with numbers of their own; raise it for a node that serves more, at about 8
+/// KiB each.
+inline constexpr std::size_t kMeteredModelsMax = 512;
+
+/// Totals that protocols count: requests refused before they reached the brain, by protocol and
+/// code.
 enum class Protocol : unsigned char { kHttp, kGrpc };
 
 class Telemetry {
@@ -45,8 +53,8 @@ class Telemetry {
   std::shared_ptr<ModelCounters> ForModel(std::string_view model, std::string_view version);
   /// Names by TenantId.
   void SetTenants(std::vector<std::string> names);
-  /// A request that was answered with an error before it became a call (bad input, limits …). `status` is HTTP's status
-  /// or gRPC's code.
+  /// A request that was answered with an error before it became a call (bad input, limits …).
+  /// `status` is HTTP's status or gRPC's code.
   void CountRefused(Protocol protocol, int status);
   void ConnectionOpened(Protocol protocol);
   void ConnectionClosed(Protocol protocol);
