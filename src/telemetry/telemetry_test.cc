@@ -7,30 +7,12 @@
 #include <cstdio>
 #include <cstdlib>
 #include <fstream>
-#include <new>
 #include <sstream>
 #include <thread>
 
+#include "telemetry/allocation_count_test.h"
 #include "telemetry/model_tables.h"
 #include "telemetry/page_reader_test.h"
-
-namespace {
-std::atomic<std::uint64_t> allocations{0};
-
-void* CountedAllocate(std::size_t size) {
-  allocations.fetch_add(1, std::memory_order_relaxed);
-  if (void* place = std::malloc(size == 0 ? 1 : size)) return place;
-  throw std::bad_alloc();
-}
-}  // namespace
-
-// The linker takes these for the whole test program.
-void* operator new(std::size_t size) { return CountedAllocate(size); }
-void* operator new[](std::size_t size) { return CountedAllocate(size); }
-void operator delete(void* place) noexcept { std::free(place); }
-void operator delete[](void* place) noexcept { std::free(place); }
-void operator delete(void* place, std::size_t) noexcept { std::free(place); }
-void operator delete[](void* place, std::size_t) noexcept { std::free(place); }
 
 namespace cotenant {
 namespace {
@@ -226,14 +208,14 @@ TEST(Telemetry, RecordingAllocatesOnlyForATenantsFirstRequest) {
   Telemetry telemetry;
   auto counters = telemetry.ForModel("m", "1");
   counters->RequestEnded(Replied());
-  const std::uint64_t before = allocations.load();
+  const std::uint64_t before = AllocationCount();
   for (std::int32_t i = 1; i < 1000; ++i) {
     counters->RequestEnded(Replied());
     counters->RunEnded(RunOf(i));
     telemetry.CountRefused(Protocol::kHttp, 400 + i % 100);
     telemetry.ConnectionOpened(Protocol::kHttp);
   }
-  EXPECT_EQ(allocations.load(), before);
+  EXPECT_EQ(AllocationCount(), before);
 }
 
 TEST(Telemetry, NothingIsLostOrTornWhileThreadsRecordAndOthersRead) {
