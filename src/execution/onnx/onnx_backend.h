@@ -1,0 +1,65 @@
+#pragma once
+
+/// ONNX Runtime as a backend: loads networks from files or bytes and runs them on the calling thread.
+///
+/// One per process, because the library has one environment. It owns that environment and the one allocator
+/// that every session uses, and outlives its executors. Its telemetry is switched off before the library's
+/// first call. `Load` and runs may go on at the same time on different threads.
+
+#include <memory>
+#include <string>
+#include <string_view>
+
+#include "execution/executor.h"
+
+namespace cotenant {
+
+/// What the library wants to tell, as of warnings. Called on any thread.
+enum class OnnxLogLevel : unsigned char { kWarning, kError };
+using OnnxLogSink = void (*)(void* context, OnnxLogLevel level, std::string_view message);
+
+struct OnnxOptions {
+  /// Memory of one run (activations and outputs). Zero: half of what the process may use.
+  Bytes run_memory_max;
+  /// Memory of all sessions and runs together. Zero: nine tenths of what the process may use.
+  Bytes memory_max;
+  /// Memory kept for the next run when nothing uses it.
+  Bytes kept_memory_max = Bytes::MiB(128);
+  OnnxLogSink log = nullptr;
+  void* log_context = nullptr;
+};
+
+/// The allocator's figures: blocks in use, the most there ever were, and free blocks kept.
+struct OnnxMemory {
+  Bytes in_use;
+  Bytes peak;
+  Bytes kept;
+};
+
+class OnnxBackend final : public Backend {
+ public:
+  /// FailedPrecondition when the process has one already or the library is too old for us.
+  static Result<std::unique_ptr<OnnxBackend>> Create(const OnnxOptions& options);
+  ~OnnxBackend() override;
+
+  Result<std::unique_ptr<Executor>> Load(const VersionFile& file,
+                                         const ModelConfig& config) override;
+
+  OnnxMemory memory() const;
+  /// Gives memory that is only kept back to the system.
+  void Trim();
+
+ private:
+  class Environment;
+  explicit OnnxBackend(std::unique_ptr<Environment> environment);
+
+  std::unique_ptr<Environment> environment_;
+};
+
+/// "1.32.0": of the library that is loaded, for logs and metadata.
+std::string OnnxRuntimeVersion();
+
+/// What this process may use of the machine's memory: the cgroup's limit, or all there is.
+Bytes UsableMemory();
+
+}  // namespace cotenant

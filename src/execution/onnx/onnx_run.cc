@@ -1,0 +1,456 @@
+#include "execution/onnx/onnx_run.h"
+
+#include <algorithm>
+#include <cstring>
+#include <exception>
+#include <utility>
+
+#include "execution/onnx/string_tensor.h"
+
+namespace cotenant {
+namespace {
+
+// Up to here copying an input is cheaper than making a tensor around it. Lower it if the library gets cheaper.
+constexpr std::size_t kCopiedInputMax = 8 << 10;
+// Outputs up to here are written to buffers of ours; above, the library's allocation is small beside the run.
+constexpr std::size_t kBoundOutputMax = 64 << 10;
+// Buffers up to here outlive `Recycle`. Lower it where very many runs are kept.
+constexpr std::size_t kKeptBufferMax = 64 << 10;
+
+bool Wanted(std::uint64_t mask, std::size_t index) {
+  return index < 64 ? ((mask >> index) & 1) != 0 : mask == ~std::uint64_t{0};
+}
+
+Shape JoinedShape(const Shape& first, std::int64_t rows) {
+  Shape shape = first;
+  shape[0] = rows;
+  return shape;
+}
+
+bool SameButRows(const Shape& a, const Shape& b) {
+  return a.rank() == b.rank() && a.rank() > 0 &&
+         std::ranges::equal(a.dims().subspan(1), b.dims().subspan(1));
+}
+
+/// A tensor may have no elements, but the library wants an address.
+alignas(64) std::byte no_bytes[64];
+
+/// Ends a run's time to be stopped however it ends.
+class Finally {
+ public:
+  Finally(std::mutex& mutex, bool& running) : mutex_(mutex), running_(running) {}
+  ~Finally() {
+    std::lock_guard lock(mutex_);
+    running_ = false;
+  }
+  Finally(const Finally&) = delete;
+  Finally& operator=(const Finally&) = delete;
+
+ private:
+  std::mutex& mutex_;
+  bool& running_;
+};
+
+}  // namespace
+
+OnnxRun::Buffer::Buffer(Buffer&& other) noexcept
+    : pool_(other.pool_),
+      data_(std::exchange(other.data_, nullptr)),
+      capacity_(std::exchange(other.capacity_, 0)) {}
+
+std::byte* OnnxRun::Buffer::Reserve(std::size_t size) {
+  if (size > capacity_ || data_ == nullptr) {
+    Drop();
+    data_ = static_cast<std::byte*>(pool_->Allocate(size));
+    capacity_ = size;
+  }
+  return data_;
+}
+
+void OnnxRun::Buffer::Drop() {
+  pool_->Free(std::exchange(data_, nullptr));
+  capacity_ = 0;
+}
+
+OnnxRun::OnnxRun(OnnxSession& session)
+    : session_(session),
+      account_(MemoryPool::OpenAccount(session.place().run_memory_max, true)) {
+  OrtRunOptions* options = nullptr;
+  OrtStatus* status = Ort().CreateRunOptions(&options);
+  COTENANT_CHECK(status == nullptr);
+  options_.reset(options);
+  const ModelSignature& signature = session.signature();
+  inputs_.reserve(signature.inputs.size());
+  for (std::size_t i = 0; i < signature.inputs.size(); ++i) {
+    inputs_.emplace_back(session.place().pool);
+  }
+  outputs_.reserve(signature.outputs.size());
+  for (std::size_t i = 0; i < signature.outputs.size(); ++i) {
+    outputs_.emplace_back(session.place().pool);
+  }
+  input_names_.reserve(inputs_.size());
+  input_values_.reserve(inputs_.size());
+  output_names_.reserve(outputs_.size());
+  output_values_.reserve(outputs_.size());
+  wholes_.resize(outputs_.size());
+  split_.reserve(outputs_.size());
+}
+
+OnnxRun::~OnnxRun() = default;
+
+Status OnnxRun::Execute(std::span<const Member> members, std::uint64_t output_mask) {
+  split_.clear();
+  wanted_ = 0;
+  {
+    std::lock_guard lock(stop_mutex_);
+    running_ = true;
+    // A stop that came too late for the last run must not reach this one.
+    if (std::exchange(stopped_, false)) {
+      const OrtOwner<OrtStatus> status(Ort().RunOptionsUnsetTerminate(options_.get()));
+    }
+  }
+  const Finally finally(stop_mutex_, running_);
+  account_->RestartPeak();
+  Status status;
+  try {
+    const MemoryPool::Charge charge(*account_);
+    const bool trusted = session_.shapes_hold();
+    status = ExecuteOnce(members, output_mask);
+    if (!status.ok() && trusted && !session_.shapes_hold()) {
+      status = ExecuteOnce(members, output_mask);
+    }
+  } catch (const std::bad_alloc&) {
+    status = ResourceExhausted("not enough memory to run the network");
+  } catch (const std::exception& error) {
+    status = Internal(error.what());
+  }
+  if (status.ok()) return status;
+  // Nothing half-done stays: the next run binds anew, and a large failed one keeps no memory.
+  split_.clear();
+  DropLarge(0);
+  std::lock_guard lock(stop_mutex_);
+  if (stopped_) return Status(Code::kCancelled, "the run was stopped");
+  if (account_->refused()) {
+    return ResourceExhausted("the run needs more than the " +
+                             std::to_string(session_.place().run_memory_max.count()) +
+                             " bytes of memory that it may have: " + status.message());
+  }
+  return status;
+}
+
+void OnnxRun::Stop() {
+  std::lock_guard lock(stop_mutex_);
+  if (!running_) return;
+  stopped_ = true;
+  const OrtOwner<OrtStatus> status(Ort().RunOptionsSetTerminate(options_.get()));
+}
+
+Status OnnxRun::ExecuteOnce(std::span<const Member> members, std::uint64_t output_mask) {
+  COTENANT_RETURN_IF_ERROR(CheckMembers(members));
+  input_names_.clear();
+  input_values_.clear();
+  for (std::size_t i = 0; i < members[0].inputs.size(); ++i) {
+    COTENANT_RETURN_IF_ERROR(BindInput(members, i));
+  }
+  COTENANT_RETURN_IF_ERROR(ChooseOutputs(output_mask));
+  COTENANT_RETURN_IF_ERROR(CallLibrary());
+  COTENANT_RETURN_IF_ERROR(ReadOutputs());
+  return Split(members);
+}
+
+Status OnnxRun::CheckMembers(std::span<const Member> members) const {
+  if (members.empty()) return InvalidArgument("a run has no members");
+  const auto first = members[0].inputs;
+  for (const Member& member : members) {
+    if (member.inputs.size() != first.size()) {
+      return InvalidArgument("the members of a batch give different inputs");
+    }
+    for (std::size_t i = 0; i < first.size(); ++i) {
+      const InputTensor& input = member.inputs[i];
+      if (input.index >= inputs_.size()) return InvalidArgument("no such input");
+      const std::string& name = session_.signature().inputs[input.index].name;
+      const std::int64_t count = input.shape.ElementCount();
+      if (count < 0) return InvalidArgument("input '" + name + "': its shape is not one");
+      const std::size_t element = ElementSize(input.datatype);
+      if (element != 0 && static_cast<std::uint64_t>(count) * element != input.bytes.size()) {
+        return InvalidArgument("input '" + name + "': has " + std::to_string(input.bytes.size()) +
+                               " bytes, its shape says " +
+                               std::to_string(static_cast<std::uint64_t>(count) * element));
+      }
+      if (members.size() > 1 &&
+          (input.index != first[i].index || input.datatype != first[i].datatype ||
+           !SameButRows(input.shape, first[i].shape) || input.shape[0] != member.rows)) {
+        return InvalidArgument("input '" + name +
+                               "': the members of a batch do not agree in type or shape");
+      }
+    }
+  }
+  return Status();
+}
+
+Status OnnxRun::BindInput(std::span<const Member> members, std::size_t position) {
+  const InputTensor& first = members[0].inputs[position];
+  Shape shape = first.shape;
+  if (members.size() > 1) {
+    std::int64_t rows = 0;
+    for (const Member& member : members) rows += member.inputs[position].shape[0];
+    shape = JoinedShape(first.shape, rows);
+  }
+  Tensor& tensor = inputs_[first.index];
+  COTENANT_RETURN_IF_ERROR(first.datatype == DataType::kBytes
+                               ? BindStrings(tensor, shape, members, position)
+                               : BindBytes(tensor, first, shape, members, position));
+  input_names_.push_back(session_.signature().inputs[first.index].name.c_str());
+  input_values_.push_back(tensor.value.get());
+  return Status();
+}
+
+Status OnnxRun::BindBytes(Tensor& tensor, const InputTensor& first, const Shape& shape,
+                          std::span<const Member> members, std::size_t position) {
+  const std::size_t element = ElementSize(first.datatype);
+  if (element == 0) return InvalidArgument("an input has no element type");
+  const auto size = static_cast<std::size_t>(shape.ElementCount()) * element;
+  const bool aligned = reinterpret_cast<std::uintptr_t>(first.bytes.data()) % element == 0;
+  if (members.size() == 1 && size > kCopiedInputMax && aligned) {
+    return BindFixed(tensor, first.datatype, shape, first.bytes.data(), size);
+  }
+  std::byte* to = tensor.buffer.data();
+  if (size > tensor.buffer.capacity() || to == nullptr) {
+    tensor.value.reset();
+    to = tensor.buffer.Reserve(size);
+  }
+  std::byte* next = to;
+  for (const Member& member : members) {
+    const auto bytes = member.inputs[position].bytes;
+    if (!bytes.empty()) std::memcpy(next, bytes.data(), bytes.size());
+    next += bytes.size();
+  }
+  return BindFixed(tensor, first.datatype, shape, to, size);
+}
+
+Status OnnxRun::BindFixed(Tensor& tensor, DataType datatype, const Shape& shape,
+                          const std::byte* data, std::size_t size) {
+  if (data == nullptr) data = no_bytes;
+  if (tensor.value && tensor.data == data && tensor.datatype == datatype && tensor.shape == shape) {
+    return Status();
+  }
+  tensor.value.reset();
+  OrtValue* value = nullptr;
+  // The library never writes to an input.
+  COTENANT_RETURN_IF_ORT_ERROR(Ort().CreateTensorWithDataAsOrtValue(
+                                   &session_.place().memory_info, const_cast<std::byte*>(data),
+                                   size, shape.dims().data(), shape.rank(), ToOrtType(datatype),
+                                   &value),
+                               "making a tensor");
+  tensor.value.reset(value);
+  tensor.data = data;
+  tensor.datatype = datatype;
+  tensor.shape = shape;
+  return Status();
+}
+
+Status OnnxRun::BindStrings(Tensor& tensor, const Shape& shape, std::span<const Member> members,
+                            std::size_t position) {
+  if (!tensor.value || tensor.datatype != DataType::kBytes || !(tensor.shape == shape)) {
+    tensor.value.reset();
+    OrtValue* value = nullptr;
+    COTENANT_RETURN_IF_ORT_ERROR(
+        Ort().CreateTensorAsOrtValue(&session_.place().allocator, shape.dims().data(),
+                                     shape.rank(), ONNX_TENSOR_ELEMENT_DATA_TYPE_STRING, &value),
+        "making a tensor of strings");
+    tensor.value.reset(value);
+    tensor.data = nullptr;
+    tensor.datatype = DataType::kBytes;
+    tensor.shape = shape;
+  }
+  std::size_t index = 0;
+  for (const Member& member : members) {
+    const InputTensor& input = member.inputs[position];
+    const auto count = static_cast<std::size_t>(input.shape.ElementCount());
+    COTENANT_RETURN_IF_ERROR(FillStrings(input.bytes, count, index, *tensor.value));
+    index += count;
+  }
+  return Status();
+}
+
+Status OnnxRun::ChooseOutputs(std::uint64_t output_mask) {
+  output_names_.clear();
+  output_values_.clear();
+  wanted_ = 0;
+  for (std::size_t i = 0; i < outputs_.size(); ++i) {
+    if (!Wanted(output_mask, i)) continue;
+    COTENANT_RETURN_IF_ERROR(BindOutput(i));
+    wholes_[wanted_++].index = static_cast<std::uint32_t>(i);
+    output_names_.push_back(session_.signature().outputs[i].name.c_str());
+    output_values_.push_back(outputs_[i].value.get());
+  }
+  if (wanted_ == 0) return InvalidArgument("none of the network's outputs is wanted");
+  return Status();
+}
+
+/// Leaves the output's tensor null when the library is to allocate it.
+Status OnnxRun::BindOutput(std::size_t index) {
+  Tensor& tensor = outputs_[index];
+  const DataType datatype = session_.signature().outputs[index].datatype;
+  Shape shape;
+  if (session_.shapes_hold() && PredictShape(index, &shape)) {
+    const std::int64_t count = shape.ElementCount();
+    const std::size_t element = ElementSize(datatype);
+    if (count >= 0 && static_cast<std::uint64_t>(count) <= kBoundOutputMax / element) {
+      const auto size = static_cast<std::size_t>(count) * element;
+      if (size > tensor.buffer.capacity() || tensor.buffer.data() == nullptr) {
+        tensor.value.reset();
+        tensor.buffer.Reserve(size);
+      }
+      return BindFixed(tensor, datatype, shape, tensor.buffer.data(), size);
+    }
+  }
+  tensor.value.reset();
+  tensor.data = nullptr;
+  return Status();
+}
+
+bool OnnxRun::PredictShape(std::size_t index, Shape* shape) const {
+  const OnnxOutputPlan& plan = session_.plan(index);
+  if (!plan.predictable) return false;
+  *shape = session_.signature().outputs[index].shape;
+  std::size_t next = 0;
+  for (std::size_t d = 0; d < shape->rank(); ++d) {
+    if ((*shape)[d] != -1) continue;
+    const DimensionSource& source = plan.sources[next++];
+    const Shape& input = inputs_[source.input].shape;
+    if (!inputs_[source.input].value || input.rank() <= source.dimension) return false;
+    (*shape)[d] = input[source.dimension];
+  }
+  return true;
+}
+
+Status OnnxRun::CallLibrary() {
+  OrtStatus* failed = Ort().Run(&session_.session(), options_.get(), input_names_.data(),
+                                input_values_.data(), input_values_.size(), output_names_.data(),
+                                output_names_.size(), output_values_.data());
+  for (std::size_t i = 0; i < wanted_; ++i) {
+    OrtOwner<OrtValue>& value = outputs_[wholes_[i].index].value;
+    if (!value) value.reset(output_values_[i]);
+  }
+  if (failed == nullptr) return Status();
+  const std::string text = Ort().GetErrorMessage(failed);
+  if (text.find("shape verification failed") != std::string::npos) session_.DistrustShapes();
+  return FromOrt(failed, "onnx runtime error " +
+                             std::to_string(static_cast<int>(Ort().GetErrorCode(failed))));
+}
+
+Status OnnxRun::ReadOutputs() {
+  for (std::size_t i = 0; i < wanted_; ++i) {
+    COTENANT_RETURN_IF_ERROR(ReadOutput(wholes_[i], outputs_[wholes_[i].index]));
+  }
+  return Status();
+}
+
+Status OnnxRun::ReadOutput(Whole& whole, Tensor& tensor) {
+  if (tensor.data != nullptr) {  // Ours: nothing to ask.
+    whole.datatype = tensor.datatype;
+    whole.shape = tensor.shape;
+    whole.bytes = {tensor.data, static_cast<std::size_t>(tensor.shape.ElementCount()) *
+                                    ElementSize(tensor.datatype)};
+    return Status();
+  }
+  const std::string& name = session_.signature().outputs[whole.index].name;
+  OrtTensorTypeAndShapeInfo* raw = nullptr;
+  COTENANT_RETURN_IF_ORT_ERROR(Ort().GetTensorTypeAndShape(tensor.value.get(), &raw), name);
+  const OrtOwner<OrtTensorTypeAndShapeInfo> info(raw);
+  ONNXTensorElementDataType type = ONNX_TENSOR_ELEMENT_DATA_TYPE_UNDEFINED;
+  std::size_t rank = 0;
+  std::int64_t dims[kTensorRankMax];
+  COTENANT_RETURN_IF_ORT_ERROR(Ort().GetTensorElementType(raw, &type), name);
+  COTENANT_RETURN_IF_ORT_ERROR(Ort().GetDimensionsCount(raw, &rank), name);
+  if (rank > kTensorRankMax) return Internal("output '" + name + "': has too many dimensions");
+  COTENANT_RETURN_IF_ORT_ERROR(Ort().GetDimensions(raw, dims, rank), name);
+  whole.datatype = FromOrtType(type);
+  whole.shape = Shape();
+  for (std::size_t d = 0; d < rank; ++d) whole.shape.Append(dims[d]);
+  const auto count = static_cast<std::size_t>(whole.shape.ElementCount());
+  if (whole.datatype == DataType::kBytes) return ReadStrings(whole, tensor, count);
+  void* data = nullptr;
+  COTENANT_RETURN_IF_ORT_ERROR(Ort().GetTensorMutableData(tensor.value.get(), &data), name);
+  whole.bytes = {static_cast<const std::byte*>(data), count * ElementSize(whole.datatype)};
+  return Status();
+}
+
+Status OnnxRun::ReadStrings(Whole& whole, Tensor& tensor, std::size_t count) {
+  std::size_t size = 0;
+  COTENANT_RETURN_IF_ERROR(RawStringsSize(*tensor.value, count, &size));
+  std::byte* to = tensor.buffer.Reserve(size);
+  whole.starts.resize(count + 1);
+  COTENANT_RETURN_IF_ERROR(CopyStrings(*tensor.value, {to, size}, whole.starts));
+  whole.bytes = {to, size};
+  return Status();
+}
+
+Status OnnxRun::Split(std::span<const Member> members) {
+  if (members.size() == 1) {
+    for (std::size_t i = 0; i < wanted_; ++i) {
+      const Whole& whole = wholes_[i];
+      split_.push_back({whole.index, whole.datatype, whole.shape, whole.bytes});
+    }
+    return Status();
+  }
+  std::int64_t rows = 0;
+  for (const Member& member : members) rows += member.rows;
+  for (std::size_t i = 0; i < wanted_; ++i) {
+    const Shape& shape = wholes_[i].shape;
+    if (shape.empty() || shape[0] != rows) {
+      return Internal("output '" + session_.signature().outputs[wholes_[i].index].name +
+                      "': its shape " + shape.ToString() + " does not have one row for each of " +
+                      std::to_string(rows) + " in the batch");
+    }
+  }
+  std::int64_t first = 0;
+  for (const Member& member : members) {
+    for (std::size_t i = 0; i < wanted_; ++i) {
+      const Whole& whole = wholes_[i];
+      OutputTensor part{whole.index, whole.datatype, JoinedShape(whole.shape, member.rows), {}};
+      if (rows > 0 && whole.datatype == DataType::kBytes) {
+        const auto per_row = (whole.starts.size() - 1) / static_cast<std::size_t>(rows);
+        const auto from = whole.starts[static_cast<std::size_t>(first) * per_row];
+        const auto to = whole.starts[static_cast<std::size_t>(first + member.rows) * per_row];
+        part.bytes = whole.bytes.subspan(from, to - from);
+      } else if (rows > 0) {
+        const auto per_row = whole.bytes.size() / static_cast<std::size_t>(rows);
+        part.bytes = whole.bytes.subspan(static_cast<std::size_t>(first) * per_row,
+                                         static_cast<std::size_t>(member.rows) * per_row);
+      }
+      split_.push_back(part);
+    }
+    first += member.rows;
+  }
+  return Status();
+}
+
+std::span<const OutputTensor> OnnxRun::Outputs(std::size_t member) const {
+  if (split_.empty()) return {};
+  COTENANT_CHECK((member + 1) * wanted_ <= split_.size());
+  return std::span(split_).subspan(member * wanted_, wanted_);
+}
+
+void OnnxRun::Recycle() {
+  split_.clear();
+  DropLarge(kKeptBufferMax);
+}
+
+void OnnxRun::DropLarge(std::size_t size_max) {
+  for (std::vector<Tensor>* tensors : {&inputs_, &outputs_}) {
+    for (Tensor& tensor : *tensors) {
+      const bool ours = tensor.data != nullptr && tensor.data == tensor.buffer.data();
+      const bool large = tensor.buffer.capacity() > size_max;
+      // A tensor around a request's own bytes, or one that the library allocated, ends with the run.
+      if (!ours || large) {
+        tensor.value.reset();
+        tensor.data = nullptr;
+      }
+      if (large) tensor.buffer.Drop();
+    }
+  }
+}
+
+}  // namespace cotenant
