@@ -10,7 +10,8 @@ namespace cotenant {
 namespace {
 
 template <typename T>
-ReplyOutput Output(DataType type, const std::vector<T>& values, Shape shape, std::uint32_t classes) {
+ReplyOutput Output(DataType type, const std::vector<T>& values, Shape shape,
+                   std::uint32_t classes) {
   ReplyOutput output;
   output.datatype = type;
   output.shape = shape;
@@ -85,7 +86,8 @@ TEST(Classification, AnEmptyOutputHasNoClasses) {
 TEST(Classification, TextCannotBeRanked) {
   std::string raw;
   const std::vector<float> none;
-  EXPECT_EQ(AppendClasses(Output(DataType::kBytes, none, Shape{1}, 1), false, raw).status().message(),
+  const auto classes = AppendClasses(Output(DataType::kBytes, none, Shape{1}, 1), false, raw);
+  EXPECT_EQ(classes.status().message(),
             "class result not available for output due to unsupported type 'BYTES'");
 }
 

@@ -101,7 +101,8 @@ std::string ToText(const ParameterValue& value) {
     std::array<char, 32> text{};
     return {text.data(), std::to_chars(text.data(), text.data() + text.size(), *d).ptr};
   }
-  constexpr std::size_t kShownMax = 64;  // A message repeats enough to find the place, not a megabyte.
+  // A message repeats enough to find the place, not a megabyte.
+  constexpr std::size_t kShownMax = 64;
   const std::string_view text = std::get<std::string_view>(value);
   return text.size() <= kShownMax ? std::string(text)
                                   : std::string(text.substr(0, kShownMax)) + "...";
@@ -114,8 +115,11 @@ Result<std::uint64_t> WholeNumber(std::string_view name, const ParameterValue& v
   if (const auto* i = std::get_if<std::int64_t>(&value); i != nullptr && *i >= 0) {
     number = static_cast<std::uint64_t>(*i);
   }
-  if (const auto* s = std::get_if<std::string_view>(&value)) number = FromText<std::uint64_t>(*s);
-  constexpr double kExactMax = 9007199254740992.0;  // Above it a double cannot tell neighbours apart.
+  if (const auto* s = std::get_if<std::string_view>(&value)) {
+    number = FromText<std::uint64_t>(*s);
+  }
+  // Above it a double cannot tell neighbours apart.
+  constexpr double kExactMax = 9007199254740992.0;
   if (const auto* d = std::get_if<double>(&value);
       d != nullptr && *d >= 0 && *d <= kExactMax && std::floor(*d) == *d) {
     number = static_cast<std::uint64_t>(*d);

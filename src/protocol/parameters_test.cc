@@ -87,7 +87,7 @@ TEST(ParameterReader, EveryErrorNamesTheParameterAndWhatItExpects) {
       {"latency_bound_ms", kInfinity, bound + "'inf'"},
       {"latency_bound_ms", std::int64_t{0}, bound + "'0'"},
       {"latency_bound_ms", std::int64_t{-5}, bound + "'-5'"},
-      {"latency_bound_ms", 1e10, bound + "'10000000000'"},
+      {"latency_bound_ms", 1e10, bound + "'1e+10'"},
       {"latency_bound_ms", true, bound + "'true'"},
       {"timeout", std::int64_t{-1},
        "parameter 'timeout' must be a whole number from 0 to 1000000000000, not '-1'"},
