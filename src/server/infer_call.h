@@ -23,8 +23,8 @@
 
 namespace cotenant {
 
-class ActiveRun;     // server/active_run.h: a run and who still reads its outputs
-class ServedModel;   // server/served_model.h: one loaded version
+class ActiveRun;
+class ServedModel;
 
 /// One input as the client gave it. `name` need only live through `Submit`; `bytes` until `Complete`.
 struct NamedInput {
@@ -39,6 +39,7 @@ struct WantedOutput {
   std::string_view name;  ///< Lives through `Submit` only.
   std::uint32_t classification = 0;
   std::uint32_t tag = 0;
+  std::uint32_t index = 0;  ///< Set by `Submit`: into the model's configured outputs.
 };
 
 /// One output of the reply: `bytes` points into the run's buffers until `Node::Written`.
@@ -97,6 +98,7 @@ class InferCall {
  private:
   friend class Node;
   friend class Lane;
+  friend class LiveBrain;
   RequestId request_{};
   TenantId tenant_{};
   std::vector<InputTensor> tensors_;

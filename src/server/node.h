@@ -34,8 +34,8 @@ struct NodeOptions {
   Duration poll_interval = Duration::Seconds(15);
   /// kExplicit: loaded at start; a single "*" means all.
   std::vector<std::string> load_at_start;
-  bool strict_readiness = true;  ///< Ready only when every model that was to load at start did.
-  bool exit_on_error = false;    ///< A model that fails at start ends the program (Triton's flag).
+  /// Ready only when every model that was to load at start did; else once all of them ended, well or not.
+  bool strict_readiness = false;
   std::string server_id = "cotenant";
   std::string decision_trace_path;  ///< Empty: no trace. CSV, see docs.
 };
@@ -90,9 +90,9 @@ class Node {
   std::vector<std::shared_ptr<ServedModel>> AllServed() const;
   std::vector<IndexRow> Index(bool ready_only) const;
   const NodeOptions& options() const { return options_; }
-  const std::vector<Tenant>& tenants() const;
-  /// Seconds-precise wall time of start, for the page.
-  Instant Now() const;
+  /// The tenants that are declared now.
+  std::vector<Tenant> Tenants() const;
+  Duration Uptime() const;
 
   // --- Control. Any thread; `done` is called once, on the load thread; it must not block.
 

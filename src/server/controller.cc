@@ -1,0 +1,265 @@
+#include "server/controller.h"
+
+#include <algorithm>
+
+#include "server/clock.h"
+#include "server/warm_up.h"
+#include "telemetry/log.h"
+
+namespace cotenant {
+namespace {
+
+std::string Quoted(std::string_view text) { return "'" + std::string(text) + "'"; }
+
+ModelSettings SettingsOf(const ModelConfig& config) {
+  ModelSettings settings;
+  settings.rows_max = std::max(1, config.max_batch_size);
+  settings.cores = std::max(1, config.runtime.intra_op_threads);
+  settings.batching = config.batching.has_value();
+  if (config.batching) settings.window = *config.batching;
+  return settings;
+}
+
+}  // namespace
+
+Controller::Controller(const NodeOptions& options, ModelSource& source, Backend& backend,
+                       Telemetry& telemetry, ControllerLinks links)
+    : options_(options),
+      source_(source),
+      backend_(backend),
+      telemetry_(telemetry),
+      links_(std::move(links)) {}
+
+void Controller::LoadAtStart() {
+  thread_.Post([this] {
+    Result<std::vector<std::string>> all = source_.List();
+    std::vector<std::string> names;
+    const std::vector<std::string>& asked = options_.load_at_start;
+    if (!all.ok()) {
+      LogError(all.status().message());
+    } else if (options_.control != ControlMode::kExplicit ||
+               std::ranges::find(asked, "*") != asked.end()) {
+      names = *all;
+    }
+    if (options_.control == ControlMode::kExplicit) {
+      links_.tables.Update([&](ModelTable& table) {
+        if (!all.ok()) return;
+        for (const std::string& name : *all) table.names.try_emplace(name);
+      });
+      for (const std::string& name : asked) {
+        if (name != "*" && std::ranges::find(names, name) == names.end()) names.push_back(name);
+      }
+    }
+    startup_left_ = names.size() + 1;
+    for (const std::string& name : names) {
+      BeginChange(name, {}, [this](Status status) { CountStartup(status); });
+    }
+    CountStartup(all.status());
+  });
+}
+
+void Controller::CountStartup(const Status& status) {
+  if (!status.ok()) startup_failed_.store(true, std::memory_order_release);
+  if (--startup_left_ == 0) startup_ended_.store(true, std::memory_order_release);
+}
+
+void Controller::Load(std::string model, LoadOverride override_, Done done) {
+  thread_.Post([this, model = std::move(model), override_ = std::move(override_),
+                done = std::move(done)] { BeginChange(model, override_, done); });
+}
+
+void Controller::Unload(std::string model, Done done) {
+  thread_.Post([this, model = std::move(model), done = std::move(done)] { DoUnload(model, done); });
+}
+
+void Controller::Poll() {
+  thread_.Post([this] { DoPoll(); });
+}
+
+void Controller::StartLoad(ModelId model) {
+  thread_.Post([this, model] { DoLoad(model); });
+}
+
+void Controller::StartUnload(ModelId model) {
+  thread_.Post([this, model] {
+    std::shared_ptr<ServedModel> served = std::move(leaving_.extract(model).mapped());
+    served->Retire([this, model, served] {
+      thread_.Post([this, model, served] {
+        served->Free();
+        links_.brain.Unbind(model);
+        links_.tell(Unloaded{MonotonicNow(), model, served->facts().anonymous});
+      });
+    });
+  });
+}
+
+void Controller::BeginChange(const std::string& model, const LoadOverride& override_, Done done) {
+  fingerprints_[model] = source_.Fingerprint(model);
+  overrides_[model] = override_;
+  Result<ModelDescription> description = source_.Read(model, override_);
+  if (!description.ok()) {
+    FailName(model, description.status(), done);
+    return;
+  }
+  for (const std::string& warning : description->warnings) LogWarning(warning);
+  auto change = std::make_shared<Change>();
+  change->name = model;
+  change->done = std::move(done);
+  change->loading = description->versions.size();
+  for (VersionFile& file : description->versions) {
+    change->versions.push_back({file.version, ModelState::kLoading, "", nullptr});
+  }
+  links_.tables.Update([&](ModelTable& table) {
+    ModelTable::Name& name = table.names[model];
+    name.failed = false;
+    name.reason.clear();
+    const bool serves = std::ranges::any_of(name.versions, [](auto& v) { return v.served != nullptr; });
+    if (!serves) name.versions = change->versions;
+  });
+  for (std::size_t i = 0; i < description->versions.size(); ++i) {
+    const ModelId id = links_.brain.Allocate();
+    pending_[id] = {change, i, std::move(description->versions[i]), description->config};
+    links_.tell(LoadWanted{MonotonicNow(), id});
+  }
+}
+
+void Controller::FailName(const std::string& model, const Status& why, const Done& done) {
+  LogError("model " + Quoted(model) + ": " + why.message());
+  links_.tables.Update([&](ModelTable& table) {
+    // A name that nobody has a folder for leaves no row behind; what served before goes on.
+    if (why.code() == Code::kNotFound && !table.names.contains(model)) return;
+    ModelTable::Name& name = table.names[model];
+    name.failed = true;
+    name.reason = why.message();
+  });
+  if (done) done(why);
+}
+
+void Controller::DoLoad(ModelId id) {
+  PendingLoad load = std::move(pending_.extract(id).mapped());
+  Change& change = *load.change;
+  const Status status = LoadVersion(id, load);
+  if (!status.ok()) {
+    LogError("model " + Quoted(change.name) + " version " +
+             std::to_string(change.versions[load.index].version) + ": " + status.message());
+    change.versions[load.index].state = ModelState::kUnavailable;
+    change.versions[load.index].reason = status.message();
+    links_.brain.Unbind(id);
+    links_.tell(LoadFailed{MonotonicNow(), id, status.code()});
+  }
+  if (--change.loading == 0) FinishChange(change);
+}
+
+Status Controller::LoadVersion(ModelId id, PendingLoad& load) {
+  const Instant began = MonotonicNow();
+  Result<std::unique_ptr<Executor>> executor = backend_.Load(load.file, load.config);
+  COTENANT_RETURN_IF_ERROR(executor.status());
+  Result<ModelConfig> config = source_.Complete(load.config, (*executor)->signature());
+  COTENANT_RETURN_IF_ERROR(config.status());
+  RenderedConfig rendered = source_.Render(*config);
+  const ModelSettings settings = SettingsOf(*config);
+  ModelTable::VersionState& state = load.change->versions[load.index];
+  std::shared_ptr<ModelCounters> counters =
+      telemetry_.ForModel(config->name, std::to_string(state.version));
+  auto served = std::make_shared<ServedModel>(id, state.version, *std::move(config),
+                                              std::move(rendered), *std::move(executor), counters);
+  Result<std::vector<WarmedUp>> warmed = WarmUp(*served);
+  COTENANT_RETURN_IF_ERROR(warmed.status());
+  const Instant now = MonotonicNow();
+  counters->LoadedIn(now - began);
+  links_.brain.Bind(id, served);
+  for (const WarmedUp& event : *warmed) links_.tell(event);
+  const LoadFacts facts = served->facts();
+  links_.tell(LoadFinished{now, id, settings, now - began, facts.anonymous, facts.mapped});
+  state.state = ModelState::kReady;
+  state.reason.clear();
+  state.served = std::move(served);
+  return Status();
+}
+
+void Controller::FinishChange(Change& change) {
+  std::string failures;
+  bool any_ready = false;
+  for (const ModelTable::VersionState& version : change.versions) {
+    if (version.served) {
+      any_ready = true;
+      LogInfo("model " + Quoted(change.name) + " version " + std::to_string(version.version) +
+              " is ready");
+    } else {
+      failures += "version " + std::to_string(version.version) +
+                  " is at UNAVAILABLE state: " + version.reason + ";\n";
+    }
+  }
+  std::vector<std::shared_ptr<ServedModel>> before;
+  links_.tables.Update([&](ModelTable& table) {
+    ModelTable::Name& name = table.names[change.name];
+    for (ModelTable::VersionState& version : name.versions) {
+      if (version.served) before.push_back(version.served);
+    }
+    if (any_ready || before.empty()) {
+      name.versions = change.versions;
+    } else {
+      before.clear();  // Nothing new works: what served before goes on.
+      name.reason = failures;
+    }
+  });
+  Withdraw(std::move(before));
+  if (!change.done) return;
+  change.done(failures.empty()
+                  ? Status()
+                  : InvalidArgument("load failed for model " + Quoted(change.name) + ": " + failures));
+}
+
+void Controller::Withdraw(std::vector<std::shared_ptr<ServedModel>> served) {
+  if (served.empty()) return;
+  links_.await_lanes();
+  for (std::shared_ptr<ServedModel>& model : served) {
+    const ModelId id = model->id();
+    leaving_[id] = std::move(model);
+    links_.tell(UnloadWanted{MonotonicNow(), id});
+  }
+}
+
+void Controller::DoUnload(const std::string& model, const Done& done) {
+  std::vector<std::shared_ptr<ServedModel>> served;
+  bool known = false;
+  links_.tables.Update([&](ModelTable& table) {
+    auto name = table.names.find(model);
+    if (name == table.names.end()) return;
+    known = true;
+    for (ModelTable::VersionState& version : name->second.versions) {
+      if (version.served) served.push_back(std::move(version.served));
+      version.served = nullptr;
+      version.state = ModelState::kUnavailable;
+      version.reason = "unloaded";
+    }
+  });
+  fingerprints_.erase(model);
+  overrides_.erase(model);
+  Withdraw(std::move(served));
+  if (known) LogInfo("model " + Quoted(model) + " was unloaded");
+  // As in Triton, unloading what is not loaded is no error.
+  if (done) done(Status());
+}
+
+void Controller::DoPoll() {
+  Result<std::vector<std::string>> names = source_.List();
+  if (!names.ok()) {
+    LogError(names.status().message());
+    return;
+  }
+  std::vector<std::string> gone;
+  for (const auto& [name, fingerprint] : fingerprints_) {
+    if (std::ranges::find(*names, name) == names->end()) gone.push_back(name);
+  }
+  for (const std::string& name : gone) DoUnload(name, nullptr);
+  for (const std::string& name : *names) {
+    auto known = fingerprints_.find(name);
+    if (known == fingerprints_.end() && options_.control == ControlMode::kExplicit) continue;
+    if (known != fingerprints_.end() && known->second == source_.Fingerprint(name)) continue;
+    const LoadOverride override_ = known == fingerprints_.end() ? LoadOverride{} : overrides_[name];
+    BeginChange(name, override_, nullptr);
+  }
+}
+
+}  // namespace cotenant

@@ -1,0 +1,97 @@
+#pragma once
+
+/// Loads, unloads and polls: turns folders into served versions and the brain's load actions into work.
+///
+/// The brain decides when a load may begin (`StartLoad`) and when a model has ended its last request (`StartUnload`); the
+/// controller does the reading, loading and warming up on the load thread. One name changes at a time, and a
+/// change that fails leaves what served before in place. All state but the published table is the load thread's.
+
+#include <atomic>
+#include <functional>
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "catalog/model_source.h"
+#include "execution/executor.h"
+#include "scheduler/events.h"
+#include "server/live_brain.h"
+#include "server/load_thread.h"
+#include "server/model_table.h"
+#include "server/node.h"
+#include "telemetry/telemetry.h"
+
+namespace cotenant {
+
+/// What the controller uses of the node.
+struct ControllerLinks {
+  LiveBrain& brain;
+  ModelTables& tables;
+  std::function<void(Event)> tell;    ///< Hands an event to the brain and carries its actions out.
+  std::function<void()> await_lanes;  ///< Returns when no lane resolves from an older table.
+};
+
+class Controller {
+ public:
+  using Done = std::function<void(Status)>;
+
+  Controller(const NodeOptions& options, ModelSource& source, Backend& backend,
+             Telemetry& telemetry, ControllerLinks links);
+
+  /// Any thread; all return at once.
+  void LoadAtStart();
+  void Load(std::string model, LoadOverride override_, Done done);
+  void Unload(std::string model, Done done);
+  void Poll();
+  /// The brain's actions.
+  void StartLoad(ModelId model);
+  void StartUnload(ModelId model);
+  /// Finishes the task at hand and drops the rest.
+  void Stop() { thread_.Stop(); }
+
+  bool startup_ended() const { return startup_ended_.load(std::memory_order_acquire); }
+  /// The first failure of a start-up load; meaningful once the start-up has ended.
+  bool startup_failed() const { return startup_failed_.load(std::memory_order_acquire); }
+
+ private:
+  /// One name on its way to new versions.
+  struct Change {
+    std::string name;
+    std::size_t loading = 0;
+    std::vector<ModelTable::VersionState> versions;
+    Done done;
+  };
+  struct PendingLoad {
+    std::shared_ptr<Change> change;
+    std::size_t index = 0;  ///< Into `Change::versions`.
+    VersionFile file;
+    ModelConfig config;
+  };
+
+  void BeginChange(const std::string& model, const LoadOverride& override_, Done done);
+  void DoLoad(ModelId id);
+  Status LoadVersion(ModelId id, PendingLoad& load);
+  void FinishChange(Change& change);
+  void FailName(const std::string& model, const Status& why, const Done& done);
+  void Withdraw(std::vector<std::shared_ptr<ServedModel>> served);
+  void DoUnload(const std::string& model, const Done& done);
+  void DoPoll();
+  void CountStartup(const Status& status);
+
+  const NodeOptions& options_;
+  ModelSource& source_;
+  Backend& backend_;
+  Telemetry& telemetry_;
+  ControllerLinks links_;
+  std::map<std::string, std::uint64_t, std::less<>> fingerprints_;  ///< Of what is, or was to be, loaded.
+  std::map<std::string, LoadOverride, std::less<>> overrides_;
+  std::map<ModelId, PendingLoad> pending_;
+  std::map<ModelId, std::shared_ptr<ServedModel>> leaving_;
+  std::size_t startup_left_ = 0;
+  std::atomic<bool> startup_ended_ = false;
+  std::atomic<bool> startup_failed_ = false;
+  LoadThread thread_;  // Last: its tasks use everything above.
+};
+
+}  // namespace cotenant

@@ -1,0 +1,265 @@
+#include "server/node.h"
+
+#include <algorithm>
+
+#include "server/clock.h"
+#include "server/node_body.h"
+#include "server/validation.h"
+
+namespace cotenant {
+
+std::string_view ModelStateName(ModelState state) {
+  switch (state) {
+    case ModelState::kReady: return "READY";
+    case ModelState::kUnavailable: return "UNAVAILABLE";
+    case ModelState::kLoading: return "LOADING";
+    case ModelState::kUnloading: return "UNLOADING";
+  }
+  return "UNKNOWN";
+}
+
+Node::Body::Body(Node& owner, ModelSource& source, Backend& backend, Telemetry& telemetry_)
+    : node(owner),
+      telemetry(telemetry_),
+      started(MonotonicNow()),
+      tables(owner.options_.scheduler.node.tenants),
+      keeper([this] { Tell(Woken{MonotonicNow()}); }),
+      brain(owner.options_.scheduler, owner.options_.decision_trace_path,
+            [this](Instant at) { keeper.SetWake(at); }),
+      workers(owner, static_cast<std::size_t>(std::max(1, owner.options_.scheduler.slots))),
+      controller(owner.options_, source, backend, telemetry_,
+                 {brain, tables, [this](Event event) { Tell(std::move(event)); },
+                  [this] { AwaitLanes(); }}) {}
+
+void Node::Body::Tell(Event event) {
+  std::lock_guard lock(control_mutex);
+  control_lane->events_.push_back(std::move(event));
+  control_lane->FinishTurn();
+}
+
+void Node::Body::AwaitLanes() {
+  std::lock_guard lock(lanes_mutex);
+  for (const Lane* lane : lanes) lane->AwaitTurnEnd();
+}
+
+void Node::Body::Enter(Lane& lane) {
+  std::lock_guard lock(lanes_mutex);
+  lanes.push_back(&lane);
+}
+
+void Node::Body::Leave(Lane& lane) {
+  std::lock_guard lock(lanes_mutex);
+  std::erase(lanes, &lane);
+}
+
+Node::Node(NodeOptions options, ModelSource& source, Backend& backend, Telemetry& telemetry)
+    : options_(std::move(options)),
+      body_(std::make_unique<Body>(*this, source, backend, telemetry)) {
+  body_->control_lane = std::make_unique<Lane>(*this, Lane::Kind::kKeeper);
+  std::vector<std::string> names;
+  for (const Tenant& tenant : options_.scheduler.node.tenants) names.push_back(tenant.name);
+  telemetry.SetTenants(std::move(names));
+}
+
+Node::~Node() {
+  body_->controller.Stop();
+  body_->keeper.Stop();
+  body_->workers.Stop();
+  body_->control_lane.reset();
+}
+
+Status Node::Start() {
+  if (options_.control == ControlMode::kPoll && options_.poll_interval > Duration()) {
+    body_->keeper.SetPoll(options_.poll_interval, [this] { body_->controller.Poll(); });
+  }
+  COTENANT_RETURN_IF_ERROR(body_->keeper.Start());
+  body_->workers.Start();
+  body_->controller.LoadAtStart();
+  return Status();
+}
+
+Status Node::Submit(Lane& lane, InferCall& call) {
+  call.at = lane.TurnBegan();
+  const ModelTable& table = lane.Table();
+  Result<std::shared_ptr<ServedModel>> served = table.Find(call.model, call.version);
+  COTENANT_RETURN_IF_ERROR(served.status());
+  const std::optional<TenantId> tenant = table.FindTenant(call.tenant);
+  if (!tenant) {
+    return InvalidArgument("the tenant '" + std::string(call.tenant) + "' is not declared");
+  }
+  Result<ResolvedCall> resolved = Resolve(**served, call, call.tensors_);
+  COTENANT_RETURN_IF_ERROR(resolved.status());
+  call.served = *std::move(served);
+  call.tenant_ = *tenant;
+  call.rows_ = resolved->rows;
+  call.output_mask_ = resolved->output_mask;
+  call.run_ = nullptr;
+  if (call.bounds.latency <= Duration()) {
+    call.bounds.latency = table.tenants[ToIndex(*tenant)].latency_bound;
+  }
+  Arrived arrived;
+  arrived.at = call.at;
+  arrived.tenant = *tenant;
+  arrived.model = call.served->id();
+  arrived.rows = resolved->rows;
+  arrived.batch_key = resolved->batch_key;
+  arrived.priority = call.priority;
+  arrived.bounds = call.bounds;
+  lane.events_.push_back(arrived);
+  lane.arrivals_.push_back(&call);
+  return Status();
+}
+
+void Node::Cancel(Lane& lane, InferCall& call) {
+  lane.events_.push_back(Gone{lane.TurnBegan(), {}});
+  lane.departures_.push_back(&call);
+}
+
+void Node::Written(Lane& lane, InferCall& call, bool) {
+  ActiveRun* run = std::exchange(call.run_, nullptr);
+  if (run != nullptr && run->LetGo()) lane.Release(*run);
+  lane.events_.push_back(ReplyWritten{MonotonicNow(), call.request_});
+  call.outputs.clear();
+  call.served.reset();
+}
+
+bool Node::Live() const { return true; }
+
+bool Node::Ready() const {
+  const Controller& controller = body_->controller;
+  return !body_->draining.load(std::memory_order_acquire) && controller.startup_ended() &&
+         !(options_.strict_readiness && controller.startup_failed());
+}
+
+Result<bool> Node::ModelReady(std::string_view model, std::string_view version) const {
+  Result<std::shared_ptr<ServedModel>> served = Find(model, version);
+  if (served.ok()) return !body_->draining.load(std::memory_order_acquire);
+  const std::shared_ptr<const ModelTable> table = body_->tables.Get();
+  const bool known = table->names.find(model) != table->names.end();
+  if (known && served.status().code() == Code::kNotFound) return false;
+  return served.status();
+}
+
+Result<std::shared_ptr<ServedModel>> Node::Find(std::string_view model,
+                                                std::string_view version) const {
+  return body_->tables.Get()->Find(model, version);
+}
+
+Result<std::vector<std::shared_ptr<ServedModel>>> Node::Versions(std::string_view model) const {
+  const std::shared_ptr<const ModelTable> table = body_->tables.Get();
+  Result<std::shared_ptr<ServedModel>> newest = table->Find(model, {});
+  COTENANT_RETURN_IF_ERROR(newest.status());
+  std::vector<std::shared_ptr<ServedModel>> versions;
+  for (const ModelTable::VersionState& version : table->names.find(model)->second.versions) {
+    if (version.served) versions.push_back(version.served);
+  }
+  return versions;
+}
+
+std::vector<std::shared_ptr<ServedModel>> Node::AllServed() const {
+  std::vector<std::shared_ptr<ServedModel>> all;
+  for (const auto& [name, entry] : body_->tables.Get()->names) {
+    for (const ModelTable::VersionState& version : entry.versions) {
+      if (version.served) all.push_back(version.served);
+    }
+  }
+  return all;
+}
+
+std::vector<IndexRow> Node::Index(bool ready_only) const {
+  std::vector<IndexRow> rows;
+  for (const auto& [name, entry] : body_->tables.Get()->names) {
+    if (entry.versions.empty() && !ready_only) {
+      rows.push_back({name, "", entry.failed, ModelState::kUnavailable, entry.reason});
+    }
+    for (const ModelTable::VersionState& version : entry.versions) {
+      if (ready_only && version.state != ModelState::kReady) continue;
+      rows.push_back({name, std::to_string(version.version), true, version.state,
+                      version.reason.empty() ? entry.reason : version.reason});
+    }
+  }
+  return rows;
+}
+
+std::vector<Tenant> Node::Tenants() const {
+  const std::shared_ptr<const ModelTable> table = body_->tables.Get();
+  std::vector<Tenant> declared;
+  for (std::size_t i = 0; i < table->tenants.size(); ++i) {
+    if (table->tenant_declared[i]) declared.push_back(table->tenants[i]);
+  }
+  return declared;
+}
+
+Duration Node::Uptime() const { return MonotonicNow() - body_->started; }
+
+void Node::Load(std::string model, LoadOverride override_, Done done) {
+  if (options_.control != ControlMode::kExplicit) {
+    done(FailedPrecondition(
+        "explicit model load / unload is not allowed if polling is enabled"));
+    return;
+  }
+  body_->controller.Load(std::move(model), std::move(override_), std::move(done));
+}
+
+void Node::Unload(std::string model, Done done) {
+  if (options_.control != ControlMode::kExplicit) {
+    done(FailedPrecondition(
+        "explicit model load / unload is not allowed if polling is enabled"));
+    return;
+  }
+  body_->controller.Unload(std::move(model), std::move(done));
+}
+
+void Node::Reload() { body_->controller.Poll(); }
+
+void Node::Apply(NodeSettings settings) {
+  // Numbers are kept: a tenant that is gone no longer resolves, but its waiting requests keep their place.
+  NodeSettings merged;
+  body_->tables.Update([&](ModelTable& table) {
+    table.tenant_declared.assign(table.tenants.size(), false);
+    for (const Tenant& tenant : settings.tenants) {
+      std::size_t i = 0;
+      while (i < table.tenants.size() && table.tenants[i].name != tenant.name) ++i;
+      if (i == table.tenants.size()) {
+        table.tenants.emplace_back();
+        table.tenant_declared.push_back(true);
+      }
+      table.tenants[i] = tenant;
+      table.tenant_declared[i] = true;
+    }
+    merged.tenants = table.tenants;
+  });
+  merged.policies = settings.policies;
+  std::vector<std::string> names;
+  for (const Tenant& tenant : merged.tenants) names.push_back(tenant.name);
+  body_->telemetry.SetTenants(std::move(names));
+  body_->Tell(SettingsChanged{MonotonicNow(), std::move(merged)});
+}
+
+void Node::Drain(std::function<void()> drained) {
+  {
+    std::lock_guard lock(body_->drained_mutex);
+    body_->drained = std::move(drained);
+  }
+  body_->draining.store(true, std::memory_order_release);
+  body_->Tell(DrainWanted{MonotonicNow()});
+}
+
+std::string Node::MetricsText() const {
+  NodeGauges gauges;
+  for (const std::shared_ptr<ServedModel>& model : AllServed()) {
+    const LoadFacts facts = model->facts();
+    gauges.models.push_back({model->config().name, model->version_text(),
+                             body_->brain.Waiting(model->id()), facts.anonymous.count(),
+                             facts.mapped.count()});
+  }
+  gauges.running = body_->brain.Running();
+  gauges.slots = static_cast<std::uint32_t>(options_.scheduler.slots);
+  gauges.ready = Ready();
+  gauges.uptime_seconds = Uptime().seconds();
+  return body_->telemetry.Exposition(gauges);
+}
+
+EndCounts Node::Ends() const { return body_->brain.Ends(); }
+
+}  // namespace cotenant

@@ -1,0 +1,49 @@
+#pragma once
+
+/// The parts of a node, put together. Private to server/.
+
+#include <atomic>
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <vector>
+
+#include "server/controller.h"
+#include "server/keeper.h"
+#include "server/live_brain.h"
+#include "server/model_table.h"
+#include "server/node.h"
+#include "server/worker_pool.h"
+
+namespace cotenant {
+
+class Node::Body {
+ public:
+  Body(Node& node, ModelSource& source, Backend& backend, Telemetry& telemetry_);
+
+  /// Hands an event that belongs to no turn (control, the timer) to the brain and carries the actions out. Any
+  /// thread, but not from inside a turn.
+  void Tell(Event event);
+  /// Returns when no lane holds a table older than the newest one.
+  void AwaitLanes();
+  void Enter(Lane& lane);
+  void Leave(Lane& lane);
+
+  Node& node;
+  Telemetry& telemetry;
+  const Instant started;
+  ModelTables tables;
+  std::atomic<bool> draining = false;
+  std::mutex drained_mutex;
+  std::function<void()> drained;
+  std::mutex lanes_mutex;
+  std::vector<Lane*> lanes;
+  Keeper keeper;
+  LiveBrain brain;
+  WorkerPool workers;
+  Controller controller;
+  std::mutex control_mutex;
+  std::unique_ptr<Lane> control_lane;  ///< For events from threads that have none.
+};
+
+}  // namespace cotenant

@@ -1,0 +1,77 @@
+#include "server/reply.h"
+
+namespace cotenant {
+namespace {
+
+const OutputTensor* FindOutput(std::span<const OutputTensor> outputs, std::uint32_t index) {
+  for (const OutputTensor& output : outputs) {
+    if (output.index == index) return &output;
+  }
+  return nullptr;
+}
+
+void AddOutput(InferCall& call, std::span<const OutputTensor> tensors, std::size_t config_index,
+               std::uint32_t classification, std::uint32_t tag) {
+  const OutputTensor* tensor = FindOutput(tensors, call.served->OutputIndex(config_index));
+  COTENANT_CHECK(tensor != nullptr);  // The run was asked for every output that a member wants.
+  call.outputs.push_back({&call.served->config().outputs[config_index], tensor->datatype,
+                          tensor->shape, tensor->bytes, classification, tag});
+}
+
+}  // namespace
+
+std::string MillisecondsText(Duration span) {
+  const std::int64_t micros = (span.nanoseconds() + 999) / 1'000;
+  std::string text = std::to_string(micros / 1'000);
+  std::int64_t rest = micros % 1'000;
+  if (rest == 0) return text;
+  std::string digits = std::to_string(1'000 + rest).substr(1);
+  while (digits.back() == '0') digits.pop_back();
+  return text + "." + digits;
+}
+
+void FillReply(InferCall& call, ActiveRun& run, std::size_t member) {
+  call.facts.queue = run.started() - call.at;
+  call.facts.compute = run.ran_for();
+  const std::span<const OutputTensor> tensors = run.Outputs(member);
+  if (call.wanted.empty()) {
+    for (std::size_t i = 0; i < call.served->config().outputs.size(); ++i) {
+      AddOutput(call, tensors, i, 0, call.default_tag);
+    }
+  }
+  for (const WantedOutput& wanted : call.wanted) {
+    AddOutput(call, tensors, wanted.index, wanted.classification, wanted.tag);
+  }
+}
+
+void FillRefusal(InferCall& call, const Reject& reject) {
+  call.facts.queue = Duration();
+  call.facts.earliest_bound = reject.earliest_bound;
+  call.facts.retry_after = reject.retry_after;
+  const std::string bound = MillisecondsText(call.bounds.latency);
+  std::string text;
+  switch (reject.reason) {
+    case RejectReason::kQueueFull:
+      text = "Exceeds maximum queue size";
+      break;
+    case RejectReason::kNotFeasible:
+      text = "the latency bound of " + bound + " ms cannot be met now; the smallest bound that can is " +
+             MillisecondsText(reject.earliest_bound) + " ms";
+      break;
+    case RejectReason::kExpired:
+      text = "the latency bound of " + bound + " ms passed while the request waited";
+      break;
+    case RejectReason::kQueueTimeout:
+      text = "Request timeout expired";
+      break;
+    case RejectReason::kDraining:
+      text = "the server is shutting down and takes no new requests";
+      break;
+    case RejectReason::kModelUnloaded:
+      text = "the model was unloaded before the request reached it";
+      break;
+  }
+  call.status = Status(reject.code, std::move(text));
+}
+
+}  // namespace cotenant

@@ -1,0 +1,109 @@
+#include "server/warm_up.h"
+
+#include <cstring>
+#include <fstream>
+#include <iterator>
+#include <optional>
+
+#include "base/random.h"
+#include "server/clock.h"
+
+namespace cotenant {
+namespace {
+
+using Buffer = std::vector<std::byte>;
+
+Result<Buffer> ReadBytes(const std::string& path) {
+  std::ifstream file(path, std::ios::binary);
+  if (!file) return InvalidArgument("cannot read warm-up data " + path);
+  const std::string text{std::istreambuf_iterator<char>(file), std::istreambuf_iterator<char>()};
+  Buffer bytes(text.size());
+  std::memcpy(bytes.data(), text.data(), text.size());
+  return bytes;
+}
+
+/// Floating point in [0, 1), integers in [0, 128): values that every network takes as ordinary.
+void FillRandom(Buffer& bytes, DataType type) {
+  Random random(1);
+  const std::size_t size = std::max<std::size_t>(1, ElementSize(type));
+  for (std::size_t at = 0; at + size <= bytes.size(); at += size) {
+    if (type == DataType::kFp32) {
+      const float value = static_cast<float>(random.Below(1 << 24)) / static_cast<float>(1 << 24);
+      std::memcpy(&bytes[at], &value, size);
+    } else if (type == DataType::kFp64) {
+      const double value = static_cast<double>(random.Below(1 << 24)) / static_cast<double>(1 << 24);
+      std::memcpy(&bytes[at], &value, size);
+    } else if (type != DataType::kFp16 && type != DataType::kBf16) {
+      bytes[at] = static_cast<std::byte>(random.Below(type == DataType::kBool ? 2 : 128));
+    }
+  }
+}
+
+Result<Buffer> MakeData(const WarmupInput& input, const Shape& shape) {
+  if (input.kind == WarmupInput::Kind::kFile) return ReadBytes(input.file);
+  const std::int64_t elements = shape.ElementCount();
+  constexpr std::int64_t kElementsMax = std::int64_t{1} << 30;
+  if (elements < 0 || elements > kElementsMax) {
+    return InvalidArgument("warm-up input '" + input.name + "' has shape " + shape.ToString() +
+                           ", which is not one that can be made");
+  }
+  // An element of BYTES is its four bytes of length: zero, an empty string.
+  const std::size_t size = input.datatype == DataType::kBytes ? 4 : ElementSize(input.datatype);
+  Buffer bytes(static_cast<std::size_t>(elements) * size);
+  if (input.kind == WarmupInput::Kind::kRandom && input.datatype != DataType::kBytes) {
+    FillRandom(bytes, input.datatype);
+  }
+  return bytes;
+}
+
+Status RunOne(ServedModel& model, const Warmup& warmup, std::vector<WarmedUp>& times) {
+  const ModelConfig& config = model.config();
+  const bool batched = config.max_batch_size > 0;
+  const std::int32_t rows =
+      batched ? std::max(1, static_cast<std::int32_t>(warmup.batch_size)) : 1;
+  std::vector<Buffer> data;
+  std::vector<InputTensor> tensors;
+  for (const WarmupInput& input : warmup.inputs) {
+    std::size_t i = 0;
+    while (i < config.inputs.size() && config.inputs[i].name != input.name) ++i;
+    if (i == config.inputs.size()) {
+      return InvalidArgument("warm-up '" + warmup.name + "' names the input '" + input.name +
+                             "', which the model does not have");
+    }
+    Shape shape;
+    if (batched) shape.Append(rows);
+    for (std::int64_t dim : input.dims.dims()) {
+      if (!shape.TryAppend(dim)) return InvalidArgument("warm-up '" + warmup.name + "': rank too high");
+    }
+    Result<Buffer> bytes = MakeData(input, shape);
+    COTENANT_RETURN_IF_ERROR(bytes.status());
+    data.push_back(*std::move(bytes));
+    tensors.push_back({model.InputIndex(i), input.datatype, shape, data.back()});
+  }
+  const Member member{tensors, rows};
+  std::unique_ptr<Run> run = model.TakeRun();
+  Status status;
+  for (std::uint32_t i = 0; i < std::max(1U, warmup.count) && status.ok(); ++i) {
+    const Instant began = MonotonicNow();
+    status = run->Execute(std::span(&member, 1), ~std::uint64_t{0});
+    const Instant ended = MonotonicNow();
+    times.push_back({ended, model.id(), rows, ended - began});
+  }
+  run->Recycle();
+  model.GiveRun(std::move(run));
+  if (status.ok()) return status;
+  return Status(status.code(), "warm-up '" + warmup.name + "' failed: " + status.message());
+}
+
+}  // namespace
+
+Result<std::vector<WarmedUp>> WarmUp(ServedModel& model) {
+  std::vector<WarmedUp> times;
+  for (const Warmup& warmup : model.config().warmups) {
+    COTENANT_RETURN_IF_ERROR(RunOne(model, warmup, times));
+  }
+  if (!times.empty()) times.erase(times.begin());
+  return times;
+}
+
+}  // namespace cotenant

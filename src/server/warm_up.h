@@ -1,0 +1,17 @@
+#pragma once
+
+/// Runs a model's configured warm-up requests before it serves (Triton's `model_warmup`).
+
+#include <vector>
+
+#include "base/result.h"
+#include "scheduler/events.h"
+#include "server/served_model.h"
+
+namespace cotenant {
+
+/// Blocks. Gives the time of each run but the very first, which measures start-up work and not the network. A warm-up that
+/// fails is an error that names it: the model is then not served.
+Result<std::vector<WarmedUp>> WarmUp(ServedModel& model);
+
+}  // namespace cotenant
