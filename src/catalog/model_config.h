@@ -100,8 +100,9 @@ struct ModelConfig {
   std::vector<Warmup> warmups;
   RuntimeOptions runtime;
   std::string default_model_filename = "model.onnx";
-  /// `parameters` as written, for the reply to a configuration request.
-  std::map<std::string, std::string> parameters;
+  /// The whole configuration as written, a serialised `inference.ModelConfig`. Only config/ looks inside:
+  /// it renders the reply to a configuration request from it and from the fields above.
+  std::string written;
 };
 
 /// What the network file itself declares. Full dimensions, -1 where dynamic.
