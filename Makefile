@@ -1,4 +1,4 @@
-# Everything is one command: the README tells of `make demo` and `make test`, HACKING.md of the rest.
+# Everything is one command: see README.md for `make demo` and `make test`, HACKING.md for more.
 SHELL := /bin/bash
 JOBS ?= $(shell nproc)
 DEPS := $(or $(COTENANT_DEPS),$(CURDIR)/.deps)

@@ -1,7 +1,9 @@
 #!/usr/bin/env python3
-"""Serves seven real networks, drives each with real inputs through tritonclient, and prints what they recognised.
+"""Serves seven real networks, drives each with real inputs through tritonclient, and prints what
+they recognised.
 
-The server stays up; a later run uses it again, or replaces it after a new build. `make demo` builds and fetches first.
+The server stays up; a later run uses it again, or replaces it after a new build. `make demo` builds
+and fetches first.
 """
 
 import argparse
@@ -37,7 +39,9 @@ class Caller:
     def __call__(self, model, inputs, outputs, classes=0):
         tensors = []
         for name, value in inputs.items():
-            tensor = self.module.InferInput(name, list(value.shape), np_to_triton_dtype(value.dtype))
+            tensor = self.module.InferInput(
+                name, list(value.shape), np_to_triton_dtype(value.dtype)
+            )
             tensor.set_data_from_numpy(value)
             tensors.append(tensor)
         wanted = [self.module.InferRequestedOutput(name, class_count=classes) for name in outputs]
@@ -57,7 +61,9 @@ def percentile(values, share):
 
 
 def characters_of(model_file):
-    """The characters that the recognition network's columns stand for, which it carries itself: blank first, space last."""
+    """The characters that the recognition network's columns stand for, which it carries itself:
+    blank first, space last.
+    """
     properties = {item.key: item.value for item in onnx.load(model_file).metadata_props}
     return [""] + properties["character"].split("\n") + [" "]
 
@@ -73,8 +79,11 @@ def drive(task, callers, seconds):
             row["recognised"], right = task(caller)
             row["right"] = row["right"] and right
         row["requests"] += len(caller.milliseconds)
-        row[protocol] = {"requests": len(caller.milliseconds), "p50_ms": percentile(caller.milliseconds, 0.5),
-                         "p99_ms": percentile(caller.milliseconds, 0.99)}
+        row[protocol] = {
+            "requests": len(caller.milliseconds),
+            "p50_ms": percentile(caller.milliseconds, 0.5),
+            "p99_ms": percentile(caller.milliseconds, 0.99),
+        }
     return row
 
 
@@ -85,17 +94,22 @@ def print_row(cells):
 
 def run(server, options):
     inputs = DEPS / "demo" / "inputs"
-    callers = {"http": Caller(tritonclient.http, server.address("http")),
-               "grpc": Caller(tritonclient.grpc, server.address("grpc"))}
+    callers = {
+        "http": Caller(tritonclient.http, server.address("http")),
+        "grpc": Caller(tritonclient.grpc, server.address("grpc")),
+    }
     boxes = networks.line_boxes(callers["http"])
     characters = characters_of(pathlib.Path(options.models) / "ppocr_rec" / "1" / "model.onnx")
     tasks = {
         "silero_vad (voice)": functools.partial(networks.voice_activity, inputs=inputs),
         "magika (file types)": functools.partial(networks.file_types, inputs=inputs),
         "ppocr_det (find text)": functools.partial(networks.text_detection, inputs=inputs),
-        "ppocr_cls (direction)": functools.partial(networks.text_direction, inputs=inputs, boxes=boxes),
-        "ppocr_rec (read text)": functools.partial(networks.text_recognition, inputs=inputs, boxes=boxes,
-                                                   characters=characters),
+        "ppocr_cls (direction)": functools.partial(
+            networks.text_direction, inputs=inputs, boxes=boxes
+        ),
+        "ppocr_rec (read text)": functools.partial(
+            networks.text_recognition, inputs=inputs, boxes=boxes, characters=characters
+        ),
         "minilm (sentences)": functools.partial(networks.sentence_embedding, inputs=inputs),
         "basic_pitch (music)": functools.partial(networks.music, inputs=inputs),
     }
@@ -105,19 +119,32 @@ def run(server, options):
     for name, task in tasks.items():
         row = rows[name.split()[0]] = drive(task, callers, options.seconds)
         times = [f"{row[p]['p50_ms']:.2f} / {row[p]['p99_ms']:.2f}" for p in callers]
-        print_row([name, row["requests"], *times, row["recognised"] + ("" if row["right"] else "   <-- WRONG")])
+        print_row(
+            [
+                name,
+                row["requests"],
+                *times,
+                row["recognised"] + ("" if row["right"] else "   <-- WRONG"),
+            ]
+        )
     for caller in callers.values():
         caller.close()
     return rows
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--models", default=DEPS / "models", help="model repository to serve")
     parser.add_argument("--server", default=ROOT / "build" / "cotenant", help="the program")
-    parser.add_argument("--seconds", type=float, default=2.0, help="how long to drive each network per protocol")
+    parser.add_argument(
+        "--seconds", type=float, default=2.0, help="how long to drive each network per protocol"
+    )
     parser.add_argument("--json", metavar="FILE", help="write the table there too")
-    parser.add_argument("--stop", action="store_true", help="only stop the server that an earlier run left")
+    parser.add_argument(
+        "--stop", action="store_true", help="only stop the server that an earlier run left"
+    )
     options = parser.parse_args()
 
     server = live_server.LiveServer(options.server, options.models, DEPS / "demo")
@@ -132,13 +159,20 @@ def main():
         sys.exit(1)
     rows = run(server, options)
     if options.json:
-        report = {"networks": rows, "cpus": len(os.sched_getaffinity(0)), "machine": platform.machine()}
+        report = {
+            "networks": rows,
+            "cpus": len(os.sched_getaffinity(0)),
+            "machine": platform.machine(),
+        }
         pathlib.Path(options.json).write_text(json.dumps(report, indent=2) + "\n")
     wrong = [name for name, row in rows.items() if not row["right"]]
-    print(f"\nThe server is still running: http://{server.address('http')}/ (gRPC {server.address('grpc')}, "
-          f"metrics http://{server.address('metrics')}/metrics)\n"
-          f"Log: {server.folder / 'server.log'}\n"
-          f"Stop it with `make demo-stop`, or: kill $(cat {server.folder / 'server.pid'})")
+    print(
+        f"\nThe server is still running: http://{server.address('http')}/ "
+        f"(gRPC {server.address('grpc')}, "
+        f"metrics http://{server.address('metrics')}/metrics)\n"
+        f"Log: {server.folder / 'server.log'}\n"
+        f"Stop it with `make demo-stop`, or: kill $(cat {server.folder / 'server.pid'})"
+    )
     if wrong:
         sys.exit(f"demo: not recognised as expected: {', '.join(wrong)}")
 

@@ -1,4 +1,6 @@
-"""Starts, finds again and stops the demo's server, whose address and process id lie in files between two runs."""
+"""Starts, finds again and stops the demo's server, whose address and process id lie in files
+between two runs.
+"""
 
 import json
 import os
@@ -33,7 +35,9 @@ def any_free_port():
 
 
 class LiveServer:
-    """One `cotenant serve` in the background. `folder` keeps server.json, server.pid and server.log."""
+    """One `cotenant serve` in the background. `folder` keeps server.json, server.pid and
+    server.log.
+    """
 
     def __init__(self, binary, models, folder):
         self.binary = pathlib.Path(binary).resolve()
@@ -47,7 +51,9 @@ class LiveServer:
         return f"127.0.0.1:{self.ports[kind]}"
 
     def reuse_or_start(self):
-        """Keeps a server that an earlier run left, unless it is of an older build or does not answer."""
+        """Keeps a server that an earlier run left, unless it is of an older build or does not
+        answer.
+        """
         if self.find() and self.is_current() and self.answers():
             print(f"demo: using the server that runs already (process {self.pid})")
             return
@@ -61,7 +67,9 @@ class LiveServer:
             program = os.readlink(f"/proc/{noted['pid']}/exe")
         except (OSError, ValueError, KeyError):
             return False
-        if pathlib.Path(program.removesuffix(" (deleted)")) != self.binary or noted["models"] != str(self.models):
+        if pathlib.Path(program.removesuffix(" (deleted)")) != self.binary or noted[
+            "models"
+        ] != str(self.models):
             return False
         self.pid, self.ports = noted["pid"], noted["ports"]
         return True
@@ -69,11 +77,14 @@ class LiveServer:
     def is_current(self):
         started = os.stat(f"/proc/{self.pid}").st_mtime
         return not os.readlink(f"/proc/{self.pid}/exe").endswith(" (deleted)") and (
-            started > self.binary.stat().st_mtime)
+            started > self.binary.stat().st_mtime
+        )
 
     def answers(self):
         try:
-            with urllib.request.urlopen(f"http://{self.address('http')}/v2/health/ready", timeout=2) as reply:
+            with urllib.request.urlopen(
+                f"http://{self.address('http')}/v2/health/ready", timeout=2
+            ) as reply:
                 return reply.status == 200
         except (urllib.error.URLError, OSError):
             return False
@@ -87,17 +98,23 @@ class LiveServer:
         for kind, port in self.ports.items():
             command += [f"--{kind}-port", str(port)]
         with open(self.folder / "server.log", "wb") as log:
-            process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log,
-                                       start_new_session=True)
+            process = subprocess.Popen(
+                command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True
+            )
         self.pid = process.pid
         (self.folder / "server.pid").write_text(f"{self.pid}\n")
         (self.folder / "server.json").write_text(
-            json.dumps({"pid": self.pid, "ports": self.ports, "models": str(self.models)}) + "\n")
+            json.dumps({"pid": self.pid, "ports": self.ports, "models": str(self.models)}) + "\n"
+        )
         started = time.monotonic()
         while not self.answers():
             if process.poll() is not None or time.monotonic() - started > READY_SECONDS_MAX:
                 sys.stderr.write((self.folder / "server.log").read_text(errors="replace")[-4000:])
-                what = "ended" if process.poll() is not None else f"is not ready after {READY_SECONDS_MAX} s"
+                what = (
+                    "ended"
+                    if process.poll() is not None
+                    else f"is not ready after {READY_SECONDS_MAX} s"
+                )
                 sys.exit(f"demo: the server {what}; its log is {self.folder / 'server.log'}")
             time.sleep(0.01)
         print(f"demo: server ready after {time.monotonic() - started:.2f} s (process {self.pid})")
@@ -118,7 +135,12 @@ class LiveServer:
 
     def unavailable(self):
         """Models that do not serve, with the server's reason."""
-        request = urllib.request.Request(f"http://{self.address('http')}/v2/repository/index", data=b"{}")
+        request = urllib.request.Request(
+            f"http://{self.address('http')}/v2/repository/index", data=b"{}"
+        )
         with urllib.request.urlopen(request, timeout=10) as reply:
-            return [(model["name"], model.get("reason", "no reason given")) for model in json.load(reply)
-                    if model.get("state") != "READY"]
+            return [
+                (model["name"], model.get("reason", "no reason given"))
+                for model in json.load(reply)
+                if model.get("state") != "READY"
+            ]
