@@ -9,6 +9,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <cstdlib>
 #include <sstream>
 #include <string>
 #include <vector>
@@ -29,10 +30,12 @@ inline std::size_t Elements(const std::vector<std::int64_t>& shape) {
   return count;
 }
 
+/// Telemetry is off before the library's first call: else it starts a thread, and may connect to its maker.
 inline Ort::Env& Environment() {
+  static const int quiet = setenv("ORT_DISABLE_TELEMETRY", "1", 1);
   static Ort::Env env(ORT_LOGGING_LEVEL_ERROR, "yardstick");
-  static const bool quiet = (env.DisableTelemetryEvents(), true);
-  (void)quiet;
+  static const bool quieter = (env.DisableTelemetryEvents(), quiet == 0);
+  (void)quieter;
   return env;
 }
 

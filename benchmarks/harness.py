@@ -1,0 +1,266 @@
+"""Starts servers and clients where they belong, and reads what they cost. For benchmarks/run; standard library only."""
+
+import contextlib
+import json
+import os
+import pathlib
+import re
+import resource
+import shutil
+import signal
+import socket
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+
+ROOT = pathlib.Path(__file__).resolve().parent.parent
+DEPS = pathlib.Path(os.environ.get("COTENANT_DEPS", ROOT / ".deps"))
+
+
+def say(text):
+    print(text, file=sys.stderr, flush=True)
+
+
+def cpus():
+    return sorted(os.sched_getaffinity(0))
+
+
+def free_port():
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+def process_cpu(pid):
+    """User and system seconds of a process since its start, ended threads included, by its CPU clock (nanoseconds)."""
+    return time.clock_gettime(((~pid) << 3) | 2)
+
+
+def stolen():
+    """Jiffies of all CPUs so far: (stolen by the host, all)."""
+    with open("/proc/stat") as file:
+        fields = [int(value) for value in file.readline().split()[1:9]]
+    return fields[7], sum(fields)
+
+
+class Steal:
+    """Percent of CPU time that the host took while the block ran."""
+
+    def __enter__(self):
+        self.before = stolen()
+        return self
+
+    def __exit__(self, *_):
+        taken, total = (after - before for after, before in zip(stolen(), self.before))
+        self.percent = round(100 * taken / max(total, 1), 1)
+
+
+def memory(pid):
+    """KiB of a process by /proc/PID/smaps_rollup: {"Rss": …, "Anonymous": …}."""
+    with open(f"/proc/{pid}/smaps_rollup") as file:
+        rows = dict(re.findall(r"^(\w+): +(\d+) kB", file.read(), re.M))
+    return {key: int(rows[key]) for key in ("Rss", "Anonymous")}
+
+
+def threads(pid):
+    """The names of a process's threads."""
+    names = []
+    for task in pathlib.Path(f"/proc/{pid}/task").iterdir():
+        with contextlib.suppress(OSError):
+            names.append((task / "comm").read_text().strip())
+    return names
+
+
+def wake_ups(pid):
+    """How often a thread of the process went to sleep so far, which is how often one was woken."""
+    total = 0
+    for task in pathlib.Path(f"/proc/{pid}/task").iterdir():
+        with contextlib.suppress(OSError):
+            status = (task / "status").read_text()
+            total += int(re.search(r"^voluntary_ctxt_switches:\s+(\d+)", status, re.M)[1])
+    return total
+
+
+def pinned(command, where):
+    return ["taskset", "-c", ",".join(map(str, where)), *map(str, command)] if where else list(map(str, command))
+
+
+def raise_file_limit(wanted=30_000):
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    with contextlib.suppress(ValueError, OSError):
+        resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, wanted), max(hard, wanted)))
+
+
+class Process:
+    """One server. Its clock starts with the constructor; leaving the block ends it."""
+
+    def __init__(self, command, where=None, ready=None):
+        self.began = time.monotonic()
+        self.log = tempfile.TemporaryFile()
+        # Yardsticks print "ready" to a pipe; what others print is kept for the message when they fail.
+        self.process = subprocess.Popen(pinned(command, where), stdin=subprocess.PIPE,
+                                        stdout=self.log if ready else subprocess.PIPE, stderr=self.log,
+                                        preexec_fn=raise_file_limit)
+        self.pid = self.process.pid
+        try:
+            (ready or self.said_ready)()
+        except BaseException:
+            self.end()
+            raise
+        self.start_seconds = time.monotonic() - self.began
+
+    def said_ready(self):
+        line = self.process.stdout.readline()
+        if line != b"ready\n":
+            self.fail("did not start")
+
+    def fail(self, what):
+        self.log.seek(0)
+        raise RuntimeError(f"{self.process.args} {what}: {self.log.read().decode(errors='replace')[-2000:]}")
+
+    def running(self):
+        return self.process.poll() is None
+
+    def cpu(self):
+        return process_cpu(self.pid)
+
+    def end(self):
+        if self.running():
+            self.process.kill()
+        self.process.wait()
+        for stream in (self.process.stdin, self.process.stdout):
+            if stream:
+                stream.close()
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.end()
+        self.log.close()
+
+
+class Cotenant(Process):
+    """`cotenant serve` on free ports, ready when it says so over HTTP."""
+
+    def __init__(self, bench, models, where=None, grpc=True, arguments=()):
+        self.http, self.grpc, self.metrics = free_port(), free_port(), free_port()
+        command = [bench.server, "serve", models, "--http-port", self.http, "--metrics-port", self.metrics, *arguments]
+        command += ["--grpc-port", self.grpc] if grpc else ["--allow-grpc=false"]
+        super().__init__(command, where, self.answers_ready)
+
+    def answers_ready(self):
+        while time.monotonic() < self.began + 60:
+            if not self.running():
+                self.fail("ended at start")
+            with contextlib.suppress(OSError):
+                with socket.create_connection(("127.0.0.1", self.http), 1) as probe:
+                    probe.sendall(b"GET /v2/health/ready HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+                    if probe.recv(64).startswith(b"HTTP/1.1 200"):
+                        return
+            time.sleep(0.001)
+        self.fail("was not ready after 60 s")
+
+    def terminate(self):
+        """Seconds from SIGTERM to the end of the process."""
+        began = time.monotonic()
+        self.process.send_signal(signal.SIGTERM)
+        self.process.wait(60)
+        return time.monotonic() - began
+
+
+@contextlib.contextmanager
+def no_halting(bench):
+    """Idle-class spinners keep the virtual CPUs from halting, whose wake-ups would be measured instead of servers."""
+    spinner = subprocess.Popen([bench.program("idle_spinner")])
+    try:
+        time.sleep(0.05)
+        yield
+    finally:
+        spinner.kill()
+        spinner.wait()
+
+
+class Bench:
+    """What all rows share: where programs and models lie, how long and how often to measure."""
+
+    def __init__(self, build, server, quick):
+        self.build = pathlib.Path(build).resolve()
+        self.server = pathlib.Path(server).resolve() if server else self.build / "cotenant"
+        self.quick = quick
+        self.seconds = 1.0 if quick else 3.0
+        self.repeats = 2 if quick else 7
+        self.models = self.build / "benchmarks" / "models"
+        self.deps = DEPS
+
+    def program(self, name):
+        return str(self.build / "benchmarks" / name)
+
+    def model(self, name):
+        return str(self.models / name / "1" / "model.onnx")
+
+    def repository(self, *names, folder="served"):
+        """A model repository with just these networks."""
+        place = self.build / "benchmarks" / folder
+        shutil.rmtree(place, ignore_errors=True)
+        for name in names:
+            shutil.copytree(self.models / name, place / name)
+        return place
+
+    def prepare(self):
+        """Copies the MLP (twice) out of the test models and writes the network of milliseconds."""
+        for name in ("mlp", "mlp_2"):
+            if not pathlib.Path(self.model(name)).exists():
+                shutil.copytree(ROOT / "tests" / "models" / "mlp", self.models / name, dirs_exist_ok=True)
+        if not pathlib.Path(self.model("conv")).exists():
+            python = self.deps / "venv" / "bin" / "python"
+            subprocess.run([python, ROOT / "benchmarks" / "make_conv.py", self.models / "conv"], check=True)
+        real = self.deps / "models" / "ppocr_det"
+        if real.exists():
+            shutil.copytree(real, self.models / "ppocr_det", dirs_exist_ok=True)
+
+    def json_of(self, command, where=None):
+        done = subprocess.run(pinned(command, where), capture_output=True, text=True, timeout=300)
+        if done.returncode != 0:
+            raise RuntimeError(f"{command}: {done.stderr[-2000:]}")
+        return json.loads(done.stdout)
+
+    def bare(self, where=None, model="mlp", shape="1,64", threads=1):
+        return self.json_of([self.program("bare_ort"), self.model(model), "--shape", shape, "--threads", threads,
+                             "--seconds", self.seconds], where)
+
+    def light(self, kind, port, where=None, seconds=None, **options):
+        """Runs light_http or light_grpc to its end. Options are its flags."""
+        command = [self.program(f"light_{kind}"), "--port", port, "--seconds", seconds or self.seconds]
+        for flag, value in options.items():
+            command += ["--" + flag.replace("_", "-"), value]
+        return self.json_of(command, where)
+
+    def loaded(self, kind, server, port, where=None, **options):
+        """A client's figures with the server's CPU time per answer, both without the client's warm-up."""
+        self.light(kind, port, where, seconds=0.3, **options)
+        with Steal() as steal:
+            before = server.cpu()
+            result = self.light(kind, port, where, warmup_seconds=0, **options)
+            spent = server.cpu() - before
+        answers = sum(result["statuses"].values())
+        result["cpu_us"] = spent * 1e6 / max(answers, 1)
+        result["per_cpu_second"] = result["count"] / spent
+        result["steal"] = steal.percent
+        return result
+
+
+def median(values):
+    return statistics.median(values) if values else float("nan")
+
+
+def medians(runs, *path):
+    """The median over repeats of one figure, which lies at `path` in each."""
+    values = []
+    for run in runs:
+        for key in path:
+            run = run[key]
+        values.append(run)
+    return median(values)

@@ -1,0 +1,355 @@
+"""The rows of the benchmark: each measures us and its yardsticks interleaved, and returns findings. For benchmarks/run."""
+
+import collections
+import dataclasses
+import pathlib
+import re
+import subprocess
+import threading
+import time
+
+import decision_trace as decisions
+from harness import (Cotenant, Process, Steal, cpus, free_port, medians, median, memory, no_halting, process_cpu, say,
+                     threads, wake_ups)
+
+NAIVE_PER_BARE = 4.5  # On the machine whose figures the goals were drawn from.
+
+
+@dataclasses.dataclass
+class Finding:
+    """One line of the table. `counts` is false when the yardsticks are off, so that the line proves nothing."""
+    row: str
+    title: str
+    measured: str
+    goal: str
+    passed: bool | None = None
+    counts: bool = True
+    steal: float = 0
+    figures: dict = dataclasses.field(default_factory=dict)
+
+
+def interleaved(bench, participants, title):
+    """Runs every participant once per repeat, in turns; {name: [result, …]}."""
+    runs = collections.defaultdict(list)
+    names = list(participants)
+    for repeat in range(bench.repeats):
+        shift = repeat % len(names)
+        for name in names[shift:] + names[:shift]:
+            runs[name].append(participants[name](repeat))
+        say(f"  {title}: repeat {repeat + 1} of {bench.repeats}")
+    return dict(runs)
+
+
+def worst_steal(runs):
+    return max((run.get("steal", 0) for part in runs.values() for run in part), default=0)
+
+
+def one_cpu(repeat):
+    """Server and client share it; repeats take the CPUs in turns."""
+    return [cpus()[repeat % len(cpus())]]
+
+
+def yardsticks_fit(bare, naive):
+    ratio = naive / bare
+    return abs(ratio / NAIVE_PER_BARE - 1) <= 0.25, ratio
+
+
+def baseline(bench, name, kind, placed, **options):
+    def measure(repeat):
+        where = placed(repeat)
+        port = free_port()
+        with Process([bench.program(name), bench.model("mlp"), port], where) as server:
+            return bench.loaded(kind, server, port, where if len(where or []) == 1 else None, **options)
+    return measure
+
+
+def ours(bench, kind, placed, **options):
+    place = bench.repository("mlp")
+    def measure(repeat):
+        where = placed(repeat)
+        with Cotenant(bench, place, where, grpc=kind == "grpc") as server:
+            port = server.grpc if kind == "grpc" else server.http
+            return bench.loaded(kind, server, port, where if len(where or []) == 1 else None, **options)
+    return measure
+
+
+def bare(bench, placed):
+    def measure(repeat):
+        with Steal() as steal:
+            result = bench.bare(placed(repeat))
+        result["steal"] = steal.percent
+        return result
+    return measure
+
+
+def http_one(bench):
+    runs = interleaved(bench, {
+        "bare": bare(bench, one_cpu),
+        "naive": baseline(bench, "naive_server", "http", one_cpu),
+        "ours": ours(bench, "http", one_cpu)}, "HTTP, one client")
+    cpu = {name: medians(part, "cpu_us") for name, part in runs.items()}
+    p50 = {name: medians(runs[name], "latency_us", "p50") for name in ("naive", "ours")}
+    p99 = {name: medians(runs[name], "latency_us", "p99") for name in ("naive", "ours")}
+    fits, ratio = yardsticks_fit(cpu["bare"], cpu["naive"])
+    figures = {"cpu_us": cpu, "p50_us": p50, "p99_us": p99, "naive_per_bare": ratio, "runs": runs}
+    return [
+        Finding("http-1", "HTTP binary, one light client, one CPU: server CPU per request",
+                f"{cpu['ours']:.1f} µs = {cpu['ours'] / cpu['naive']:.2f} × naive ({cpu['naive']:.1f}; "
+                f"bare {cpu['bare']:.1f}, naive/bare {ratio:.2f})", "≤ 0.85 × naive",
+                cpu["ours"] <= 0.85 * cpu["naive"], fits, worst_steal(runs), figures),
+        Finding("http-1", "… p50 (p99)",
+                f"{p50['ours']:.1f} ({p99['ours']:.0f}) µs = {p50['ours'] / p50['naive']:.2f} × naive "
+                f"({p50['naive']:.1f} ({p99['naive']:.0f}))", "≤ 0.9 × naive",
+                p50["ours"] <= 0.9 * p50["naive"], fits, worst_steal(runs))]
+
+
+def grpc_one(bench):
+    runs = interleaved(bench, {
+        "bare": bare(bench, one_cpu),
+        "naive": baseline(bench, "naive_server", "http", one_cpu),
+        "grpc": baseline(bench, "grpc_cq_server", "grpc", one_cpu),
+        "ours": ours(bench, "grpc", one_cpu)}, "gRPC, one client")
+    cpu = {name: medians(part, "cpu_us") for name, part in runs.items()}
+    p50 = {name: medians(runs[name], "latency_us", "p50") for name in ("grpc", "ours")}
+    fits, ratio = yardsticks_fit(cpu["bare"], cpu["naive"])
+    figures = {"cpu_us": cpu, "p50_us": p50, "naive_per_bare": ratio, "runs": runs}
+    return [
+        Finding("grpc-1", "gRPC, one light client, one CPU: server CPU per request",
+                f"{cpu['ours']:.1f} µs = {cpu['ours'] / cpu['grpc']:.2f} × bare server ({cpu['grpc']:.1f})",
+                "≤ 1.1 × bare server", cpu["ours"] <= 1.1 * cpu["grpc"], fits, worst_steal(runs), figures),
+        Finding("grpc-1", "… p50",
+                f"{p50['ours']:.1f} µs = {p50['ours'] / p50['grpc']:.2f} × bare server ({p50['grpc']:.1f})",
+                "≤ 1.1 × bare server", p50["ours"] <= 1.1 * p50["grpc"], fits, worst_steal(runs))]
+
+
+def http_sixteen(bench):
+    everywhere = lambda _: None
+    options = {"connections": 16}
+    with no_halting(bench):
+        runs = interleaved(bench, {
+            "bare": bare(bench, one_cpu),
+            "naive": baseline(bench, "naive_server", "http", everywhere, **options),
+            "prototype": baseline(bench, "prototype_server", "http", everywhere, **options),
+            "ours": ours(bench, "http", everywhere, **options)}, "HTTP, 16 clients")
+    rate = {name: medians(part, "rate") for name, part in runs.items()}
+    cpu = {name: medians(part, "cpu_us") for name, part in runs.items()}
+    figures = {"rate": rate, "cpu_us": cpu, "runs": runs}
+    both = (f"{rate['ours']:.0f}/s; prototype {rate['prototype']:.0f}, naive {rate['naive']:.0f}; CPU per request "
+            f"{cpu['ours']:.1f} / {cpu['prototype']:.1f} / {cpu['naive']:.1f} µs")
+    return [
+        Finding("http-16", "16 light clients, two CPUs, tiny network: requests/s", both +
+                f"; {rate['ours'] / rate['prototype']:.2f} × prototype", "≥ 1.0 × best prototype",
+                rate["ours"] >= rate["prototype"], True, worst_steal(runs), figures),
+        Finding("http-16", "… against naive", f"{rate['ours'] / rate['naive']:.2f} × naive", "≥ 1.6 × naive",
+                rate["ours"] >= 1.6 * rate["naive"], True, worst_steal(runs))]
+
+
+def milliseconds(bench):
+    findings = []
+    networks = [("conv", "1,3,64,64", "y")]
+    if pathlib.Path(bench.model("ppocr_det")).exists():
+        networks.append(("ppocr_det", "1,3,160,160", "fetch_name_0"))
+    for name, shape, output in networks:
+        place = bench.repository(name)
+        # Batches would compare another thing: bare ONNX Runtime runs them one by one.
+        (place / name / "config.pbtxt").write_text("max_batch_size: 0\n")
+        def bare_both(_, name=name, shape=shape):
+            with Steal() as steal:
+                result = bench.bare(None, name, shape, len(cpus()))
+            return result | {"steal": steal.percent}
+        def served(_, name=name, shape=shape, output=output, place=place):
+            with Cotenant(bench, place, grpc=False) as server:
+                return bench.loaded("http", server, server.http, connections=2 * len(cpus()), model=name, shape=shape,
+                                    output=output)
+        runs = interleaved(bench, {"bare": bare_both, "ours": served}, name)
+        per_cpu = {who: medians(part, "per_cpu_second") for who, part in runs.items()}
+        rate = {who: medians(part, "rate") for who, part in runs.items()}
+        share = per_cpu["ours"] / per_cpu["bare"]
+        findings.append(Finding(
+            "ms", f"{name} ({medians(runs['bare'], 'p50') / 1000:.1f} ms), both CPUs busy: runs per CPU second",
+            f"{per_cpu['ours']:.1f} = {share:.1%} of bare ORT ({per_cpu['bare']:.1f}); rate {rate['ours']:.0f} / "
+            f"{rate['bare']:.0f}", "≥ 97 % of bare ORT", share >= 0.97, True, worst_steal(runs),
+            {"per_cpu_second": per_cpu, "rate": rate, "runs": runs}))
+    return findings
+
+
+BESIDE = {"conv_clients": 16, "tiny_rate": 200, "bound_ms": 12}
+
+
+def beside_run(bench, place, dispatch, seconds):
+    """Tiny requests with a bound, first alone, then beside a saturated network; read off the decision trace."""
+    folder = bench.build / "benchmarks"
+    config, trace = folder / f"{dispatch}.toml", folder / f"{dispatch}.csv"
+    config.write_text(f'[policies]\ndispatch = "{dispatch}"\n')
+    tiny = {"model": "mlp", "connections": 4, "rate": BESIDE["tiny_rate"], "bound_ms": BESIDE["bound_ms"]}
+    marks = []
+    with Steal() as steal, Cotenant(bench, place, grpc=False,
+                                    arguments=["--config", config, "--decision-trace", trace]) as server:
+        bench.light("http", server.http, seconds=0.5, model="conv", shape="1,3,64,64", connections=2)
+        bench.light("http", server.http, seconds=0.5, model="mlp")
+        marks.append(time.monotonic_ns())
+        quiet = bench.light("http", server.http, seconds=seconds, **tiny)
+        marks.append(time.monotonic_ns())
+        load = threading.Thread(target=lambda: bench.light(
+            "http", server.http, seconds=seconds + 1, model="conv", shape="1,3,64,64",
+            connections=BESIDE["conv_clients"]))
+        load.start()
+        time.sleep(0.7)
+        marks.append(time.monotonic_ns())
+        busy = bench.light("http", server.http, seconds=seconds - 0.3, warmup_seconds=0, **tiny)
+        marks.append(time.monotonic_ns())
+        load.join()
+        server.terminate()
+    figures = decisions.beside(trace, marks)
+    return figures | {"quiet_client": quiet, "busy_client": busy, "steal": steal.percent}
+
+
+def beside(bench):
+    place = bench.repository("mlp", "conv")
+    (place / "conv" / "config.pbtxt").write_text("max_batch_size: 0\n")
+    seconds = 2.0 if bench.quick else 6.0
+    with no_halting(bench):
+        runs = interleaved(bench, {
+            "edf": lambda _: beside_run(bench, place, "edf", seconds),
+            "fifo": lambda _: beside_run(bench, place, "fifo", seconds)}, "tiny beside conv")
+    edf, fifo = runs["edf"], runs["fifo"]
+    begun = max(run["big_begun_max"] for run in edf)
+    excess = [run["busy_p99_ms"] - run["quiet_p99_ms"] - run["big_p95_ms"] for run in edf]
+    met = {name: median([run["met_share"] for run in part]) for name, part in runs.items()}
+    total = sum(run["tiny"] for run in edf)
+    steal = worst_steal(runs)
+    return [
+        Finding("beside", "tiny beside a saturated 2 ms network: runs of it that begin on the slot a tiny request gets, "
+                "between its arrival and start", f"at most {begun} (all of {total} requests)", "≤ 1, every request",
+                begun <= 1, True, steal, {"runs": runs, "setup": BESIDE}),
+        Finding("beside", "… server-side p99", f"{medians(edf, 'busy_p99_ms'):.2f} ms; quiet "
+                f"{medians(edf, 'quiet_p99_ms'):.2f}, p95 of one run {medians(edf, 'big_p95_ms'):.2f}; with fifo "
+                f"{medians(fifo, 'busy_p99_ms'):.2f}", "≤ quiet p99 + p95 of one run", median(excess) <= 0, True, steal),
+        Finding("beside", f"… bounds of {BESIDE['bound_ms']} ms met", f"edf {met['edf']:.2%}, fifo {met['fifo']:.2%}",
+                "edf ≥ 99 %, more than fifo", met["edf"] >= 0.99 and met["edf"] > met["fifo"], True, steal)]
+
+
+GRPC_THREADS = re.compile(r"grpc|executor|resolver|event_engine|timer_manager|default-exec|global_timer")
+
+
+def idle_figures(server, seconds):
+    time.sleep(1.0)
+    before = wake_ups(server.pid)
+    time.sleep(seconds)
+    names = threads(server.pid)
+    theirs = [name for name in names if GRPC_THREADS.search(name)]
+    return memory(server.pid) | {"wake_ups": wake_ups(server.pid) - before, "own": len(names) - len(theirs),
+                                 "grpc_threads": len(theirs), "names": sorted(names),
+                                 "start_ms": server.start_seconds * 1000}
+
+
+def idle(bench):
+    place = bench.repository("mlp", "mlp_2")
+    seconds = 10 if bench.quick else 60
+    # Together, not in turns: nothing here competes for a CPU.
+    servers = {
+        "bare": Process([bench.program("bare_ort"), bench.model("mlp"), "--idle", 2]),
+        "empty": Process([bench.program("grpc_cq_server"), "-", free_port()]),
+        "grpc": Cotenant(bench, place),
+        "http": Cotenant(bench, place, grpc=False)}
+    found = {}
+    def look(name):
+        with servers[name] as server:
+            found[name] = idle_figures(server, seconds)
+    lookers = [threading.Thread(target=look, args=[name]) for name in servers]
+    for looker in lookers:
+        looker.start()
+    for looker in lookers:
+        looker.join()
+    part = lambda name, key: found[name][key] / 1024
+    lines = []
+    for name, limit in (("grpc", 1.7), ("http", 1.3)):
+        how = "with gRPC" if name == "grpc" else "--allow-grpc=false"
+        anonymous = part(name, "Anonymous") / part("bare", "Anonymous")
+        resident = part(name, "Rss") / part("bare", "Rss")
+        lines += [
+            Finding("idle", f"idle, two copies of the MLP, {how}: anonymous memory",
+                    f"{part(name, 'Anonymous'):.1f} MiB = {anonymous:.2f} × bare ({part('bare', 'Anonymous'):.1f})",
+                    "≤ 1.5 × bare", anonymous <= 1.5, figures=found),
+            Finding("idle", "… resident", f"{part(name, 'Rss'):.1f} MiB = {resident:.2f} × bare "
+                    f"({part('bare', 'Rss'):.1f})", f"≤ {limit} × bare", resident <= limit)]
+    own_max = 2 * len(cpus()) + 2
+    lines += [
+        Finding("idle", "… our own threads", f"{found['http']['own']} (with gRPC {found['grpc']['own']} + "
+                f"{found['grpc']['grpc_threads']} of gRPC's)", f"≤ {own_max}",
+                max(found["http"]["own"], found["grpc"]["own"]) <= own_max),
+        Finding("idle", f"… wake-ups in {seconds} s, HTTP only", str(found["http"]["wake_ups"]), "0",
+                found["http"]["wake_ups"] == 0),
+        Finding("idle", "… wake-ups with gRPC", f"{found['grpc']['wake_ups']}; empty gRPC server "
+                f"{found['empty']['wake_ups']}", "≤ an empty gRPC server",
+                found["grpc"]["wake_ups"] <= found["empty"]["wake_ups"])]
+    return lines
+
+
+def drain_seconds(bench, place):
+    """Seconds from the last answer to the end of the process, with clients that go on until they are refused."""
+    with Cotenant(bench, place, grpc=False) as server:
+        load = subprocess.Popen([bench.program("light_http"), "--port", str(server.http), "--seconds", "30", "--model",
+                                 "conv", "--shape", "1,3,64,64", "--connections", "8"], stderr=subprocess.DEVNULL,
+                                stdout=subprocess.DEVNULL)
+        time.sleep(0.8)
+        took = server.terminate()
+        load.kill()
+        load.wait()
+        return took
+
+
+def start(bench):
+    place, loaded = bench.repository("mlp", "mlp_2"), bench.repository("conv", folder="served_conv")
+    found = collections.defaultdict(list)
+    for _ in range(max(bench.repeats, 3)):
+        with Process([bench.program("bare_ort"), bench.model("mlp"), "--idle", 2]) as bare_process:
+            found["bare_ms"].append(bare_process.start_seconds * 1000)
+        with Cotenant(bench, place) as server:
+            found["start_ms"].append(server.start_seconds * 1000)
+            found["drain_idle_ms"].append(server.terminate() * 1000)
+        with Cotenant(bench, place, grpc=False) as server:
+            found["start_http_ms"].append(server.start_seconds * 1000)
+        found["drain_loaded_ms"].append(drain_seconds(bench, loaded) * 1000)
+    middle = {key: median(values) for key, values in found.items()}
+    return [
+        Finding("start", "start to ready, two copies of the MLP", f"{middle['start_ms']:.0f} ms (HTTP only "
+                f"{middle['start_http_ms']:.0f}, bare {middle['bare_ms']:.0f})", "≤ 150 ms", middle["start_ms"] <= 150,
+                figures=dict(found)),
+        Finding("start", "drain: SIGTERM to end (8 clients on a 2 ms network)", f"{middle['drain_idle_ms']:.0f} ms "
+                f"idle, {middle['drain_loaded_ms']:.0f} ms loaded", "≤ 100 ms",
+                max(middle["drain_idle_ms"], middle["drain_loaded_ms"]) <= 100)]
+
+
+def connections(bench):
+    import idle_connections
+    place = bench.repository("mlp")
+    wanted = 2_000 if bench.quick else 10_000
+    with no_halting(bench), Steal() as steal, Cotenant(bench, place, grpc=False) as server:
+        others = {"connections": 4, "rate": 2000}
+        bench.light("http", server.http, seconds=1, **others)
+        quiet = [bench.light("http", server.http, **others) for _ in range(max(3, bench.repeats))]
+        before = memory(server.pid)
+        opened = idle_connections.Idle(server.http, wanted)
+        after = memory(server.pid)
+        busy = [bench.light("http", server.http, **others) for _ in range(max(3, bench.repeats))]
+        alive = opened.still_open()
+        opened.close()
+    each = (after["Anonymous"] - before["Anonymous"]) / wanted
+    p99 = [medians(part, "latency_us", "p99") for part in (quiet, busy)]
+    figures = {"before": before, "after": after, "p99_us": p99, "alive": alive, "quiet": quiet, "busy": busy}
+    return [
+        Finding("connections", f"{wanted:,} idle keep-alive connections, each after one request: anonymous memory each",
+                f"{each:.2f} KiB ({alive:,} still open)", "≤ 8 KiB", each <= 8 and alive == wanted, True,
+                steal.percent, figures),
+        Finding("connections", "… others' p99", f"{p99[1]:.0f} µs; before {p99[0]:.0f}", "unchanged (within 15 %)",
+                p99[1] <= 1.15 * p99[0], True, steal.percent)]
+
+
+def analyzer(bench):
+    import analyzer as perf
+    return perf.measure(bench, Finding)
+
+
+ROWS = {"http-1": http_one, "grpc-1": grpc_one, "http-16": http_sixteen, "ms": milliseconds, "beside": beside,
+        "idle": idle, "start": start, "connections": connections, "analyzer": analyzer}
