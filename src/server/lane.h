@@ -86,7 +86,7 @@ class Lane {
   std::atomic<std::uint64_t> turns_ = 0;  ///< Odd while in a turn.
   std::vector<Event> events_;
   std::vector<InferCall*> arrivals_;    ///< The calls of the `Arrived` events, in order.
-  std::vector<InferCall*> departures_;  ///< The calls of the `Gone` events, in order.
+  std::vector<InferCall*> departures_;  ///< Of the `Gone` events, in order; null: numbered.
   std::vector<ActiveRun*> ended_;       ///< Runs of this lane's `RunFinished` and `RunFailed` events.
   std::vector<ActiveRun*> inline_runs_;
   std::vector<ActiveRun*> free_runs_;  ///< Without readers; go back to the pool at the next crank.

@@ -43,7 +43,7 @@ void LiveBrain::Crank(LaneEvents events, LaneWork& work) {
     if (auto* arrived = std::get_if<Arrived>(&event)) {
       arrived->request = Register(**arrival++);
     } else if (auto* gone = std::get_if<Gone>(&event)) {
-      gone->request = (*departure++)->request_;
+      if (const InferCall* unnumbered = *departure++) gone->request = unnumbered->request_;
     }
   }
   for (ActiveRun* run : events.ended) std::erase(active_, run);

@@ -111,8 +111,11 @@ Status Node::Submit(Lane& lane, InferCall& call) {
 }
 
 void Node::Cancel(Lane& lane, InferCall& call) {
-  lane.events_.push_back(Gone{lane.TurnBegan(), {}});
-  lane.departures_.push_back(&call);
+  // A call that arrived in this very turn has no number yet. Any other may be written and reused before the turn ends, so
+  // its number is taken now.
+  const bool numbered = std::ranges::find(lane.arrivals_, &call) == lane.arrivals_.end();
+  lane.events_.push_back(Gone{lane.TurnBegan(), call.request_});
+  lane.departures_.push_back(numbered ? nullptr : &call);
 }
 
 void Node::Written(Lane& lane, InferCall& call, bool) {
