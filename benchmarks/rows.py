@@ -3,14 +3,13 @@
 import collections
 import dataclasses
 import pathlib
-import re
 import subprocess
 import threading
 import time
 
 import decision_trace as decisions
-from harness import (Cotenant, Process, Steal, cpus, free_port, medians, median, memory, no_halting, process_cpu, say,
-                     threads, wake_ups)
+from harness import (Cotenant, Process, Steal, cpus, free_port, median, medians, memory, no_halting, say, threads,
+                     wake_ups)
 
 NAIVE_PER_BARE = 4.5  # On the machine whose figures the goals were drawn from.
 
@@ -229,7 +228,8 @@ def beside(bench):
                 "edf ≥ 99 %, more than fifo", met["edf"] >= 0.99 and met["edf"] > met["fifo"], True, steal)]
 
 
-GRPC_THREADS = re.compile(r"grpc|executor|resolver|event_engine|timer_manager|default-exec|global_timer")
+# As gRPC 1.51 names its threads; all others are ours.
+GRPC_THREADS = ("default-executo", "resolver-execut", "event_engine", "timer_manager", "grpc_global_tim")
 
 
 def idle_figures(server, seconds):
@@ -237,7 +237,7 @@ def idle_figures(server, seconds):
     before = wake_ups(server.pid)
     time.sleep(seconds)
     names = threads(server.pid)
-    theirs = [name for name in names if GRPC_THREADS.search(name)]
+    theirs = [name for name in names if name in GRPC_THREADS]
     return memory(server.pid) | {"wake_ups": wake_ups(server.pid) - before, "own": len(names) - len(theirs),
                                  "grpc_threads": len(theirs), "names": sorted(names),
                                  "start_ms": server.start_seconds * 1000}
