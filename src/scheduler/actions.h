@@ -1,6 +1,7 @@
 #pragma once
 
-/// What the brain tells the driver to do. Plain values, in the order in which they are to be carried out.
+/// What the brain tells the driver to do. Plain values, in the order in which they are to be
+/// carried out.
 ///
 /// An action may find its request already gone: carrying one out twice or too late is harmless.
 
@@ -19,8 +20,8 @@ namespace cotenant {
 /// Where a run is carried out: on the thread that took the action (no hand-over), or on a worker.
 enum class Where : unsigned char { kInline, kWorker };
 
-/// Execute these members as one batch. Inline runs of one crank are carried out one after another; their
-/// ends are events of the same thread's next crank.
+/// Execute these members as one batch. Inline runs of one crank are carried out one after another;
+/// their ends are events of the same thread's next crank.
 struct StartRun {
   RunId run{};
   ModelId model{};
@@ -38,8 +39,8 @@ struct StopRun {
   RunId run{};
 };
 
-/// The request ended with a run: its outputs are the run's (kReplied), or the run's failure (kFailed), or
-/// nobody waits any more (kCancelled; no run reads its inputs from now on).
+/// The request ended with a run: its outputs are the run's (kReplied), or the run's failure
+/// (kFailed), or nobody waits any more (kCancelled; no run reads its inputs from now on).
 struct Reply {
   RequestId request{};
   End end = End::kReplied;

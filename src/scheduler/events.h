@@ -2,8 +2,9 @@
 
 /// What the driver tells the brain. Plain values: a log of them replays to the same actions.
 ///
-/// `at` is when the thing happened (for an arrival: when the turn that read its first byte began); it is
-/// never later than the crank's `now`, and may be out of order between events of different threads.
+/// `at` is when the thing happened (for an arrival: when the turn that read its first byte began);
+/// it is never later than the crank's `now`, and may be out of order between events of different
+/// threads.
 
 #include <cstdint>
 #include <optional>
@@ -58,11 +59,15 @@ struct RunFailed {
   RunId run{};
   Duration ran_for;
   Code code = Code::kInternal;
-  /// The network refused what it was given (not: out of memory, stopped): members may be rerun alone.
+  /// The network refused what it was given (not: out of memory, stopped): members may be rerun
+  /// alone.
   bool on_content = false;
 };
 
 /// The reply has left for the client, or could not be written; the request's buffers are free.
+/// Exactly once for every request that arrived, whatever its end, after its `Reply` or `Reject` was
+/// carried out: until then the brain knows the request, its number is taken, and a drain is not
+/// over.
 struct ReplyWritten {
   Instant at;
   RequestId request{};
@@ -82,8 +87,9 @@ struct LoadWanted {
   ModelId model{};
 };
 
-/// The load is done: the network is ready to run. Requests may name the model from now on. The settings come
-/// here and not with `LoadWanted`, because a configuration is completed from the loaded network.
+/// The load is done: the network is ready to run. Requests may name the model from now on. The
+/// settings come here and not with `LoadWanted`, because a configuration is completed from the
+/// loaded network.
 struct LoadFinished {
   Instant at;
   ModelId model{};
@@ -99,7 +105,8 @@ struct LoadFailed {
   Code code = Code::kInternal;
 };
 
-/// A warm-up run ended: a first estimate of the model's run time, without any request.
+/// A warm-up run ended (any time between `StartLoad` and `StartUnload`): a first estimate of the
+/// model's run time, without any request.
 struct WarmedUp {
   Instant at;
   ModelId model{};
@@ -107,7 +114,9 @@ struct WarmedUp {
   Duration ran_for;
 };
 
-/// No new request will name the model. Answered by `StartUnload` once its last request has ended.
+/// No new request will name the model; those already on their way are refused. Answered by
+/// `StartUnload`, once, also for a model whose load has not begun (it then never begins), once its
+/// last request has ended.
 struct UnloadWanted {
   Instant at;
   ModelId model{};

@@ -22,11 +22,11 @@ struct SchedulerSettings {
   std::int32_t slots = 1;
   /// Inline work handed out by one crank: no connection of that thread waits longer behind it.
   Duration inline_turn_max = Duration::Microseconds(500);
-  /// A model runs inline only while its estimated p99 is below this (hysteresis: leaves above, comes back
-  /// below three quarters). Unknown means worker.
+  /// A model runs inline only while its estimated p99 is below this (hysteresis: leaves above,
+  /// comes back below three quarters). Unknown means worker.
   Duration inline_run_max = Duration::Microseconds(250);
-  /// Threads that may each carry one chain of inline runs although all slots are taken. Bounded so that tiny
-  /// networks start beside saturated ones; the others are stretched by as much.
+  /// Threads that may each carry one chain of inline runs although all slots are taken. Bounded so
+  /// that tiny networks start beside saturated ones; the others are stretched by as much.
   std::int32_t inline_beyond_slots_max = 2;
   /// Requests waiting over all queues. Over it: kQueueFull.
   std::uint32_t waiting_max = 100'000;
@@ -52,8 +52,9 @@ class Scheduler {
   Scheduler(const Scheduler&) = delete;
   Scheduler& operator=(const Scheduler&) = delete;
 
-  /// Takes the events in order, then decides; `actions` is cleared first and holds the answer (a buffer of the
-  /// caller's, so that nothing is allocated). `now` never goes back, and no event's `at` is later.
+  /// Takes the events in order, then decides; `actions` is cleared first and holds the answer (a
+  /// buffer of the caller's, so that nothing is allocated). `now` never goes back, and no event's
+  /// `at` is later.
   void Crank(Instant now, std::span<const Event> events, ActionList& actions);
 
   EndCounts Ends() const;

@@ -1,0 +1,92 @@
+#pragma once
+
+/// A binary heap of small numbers (indices of a slab), each with a key; any of them can be re-keyed
+/// or removed.
+///
+/// `Key` has `operator<`; keys of different items should differ, or the order of equal ones is
+/// decided by the history of calls (repeatable, but not meaningful). All calls O(log n); memory
+/// grows to the most items.
+
+#include <cstddef>
+#include <cstdint>
+#include <utility>
+#include <vector>
+
+#include "base/check.h"
+
+namespace cotenant {
+
+template <typename Key>
+class IndexedHeap {
+ public:
+  bool empty() const { return entries_.empty(); }
+  std::size_t size() const { return entries_.size(); }
+  bool Contains(std::uint32_t item) const {
+    return item < position_.size() && position_[item] != kAbsent;
+  }
+  std::uint32_t top() const { return entries_.front().item; }
+  const Key& top_key() const { return entries_.front().key; }
+
+  /// Adds the item, or changes its key.
+  void Set(std::uint32_t item, const Key& key) {
+    if (item >= position_.size()) position_.resize(item + 1, kAbsent);
+    if (position_[item] == kAbsent) {
+      entries_.push_back({key, item});
+      position_[item] = static_cast<std::uint32_t>(entries_.size() - 1);
+      Up(entries_.size() - 1);
+      return;
+    }
+    const std::size_t at = position_[item];
+    entries_[at].key = key;
+    Up(at);
+    Down(position_[item]);
+  }
+  /// Harmless when the item is not there.
+  void Remove(std::uint32_t item) {
+    if (!Contains(item)) return;
+    const std::size_t at = position_[item];
+    const std::size_t last = entries_.size() - 1;
+    if (at != last) Swap(at, last);
+    entries_.pop_back();
+    position_[item] = kAbsent;
+    if (at == last) return;
+    const std::uint32_t moved = entries_[at].item;
+    Up(at);
+    Down(position_[moved]);
+  }
+
+ private:
+  static constexpr std::uint32_t kAbsent = 0xffffffffU;
+  struct Entry {
+    Key key;
+    std::uint32_t item;
+  };
+
+  void Swap(std::size_t a, std::size_t b) {
+    std::swap(entries_[a], entries_[b]);
+    position_[entries_[a].item] = static_cast<std::uint32_t>(a);
+    position_[entries_[b].item] = static_cast<std::uint32_t>(b);
+  }
+  void Up(std::size_t at) {
+    while (at > 0 && entries_[at].key < entries_[(at - 1) / 2].key) {
+      Swap(at, (at - 1) / 2);
+      at = (at - 1) / 2;
+    }
+  }
+  void Down(std::size_t at) {
+    for (;;) {
+      std::size_t least = at;
+      for (std::size_t child = 2 * at + 1; child <= 2 * at + 2; ++child) {
+        if (child < entries_.size() && entries_[child].key < entries_[least].key) least = child;
+      }
+      if (least == at) return;
+      Swap(at, least);
+      at = least;
+    }
+  }
+
+  std::vector<Entry> entries_;
+  std::vector<std::uint32_t> position_;
+};
+
+}  // namespace cotenant

@@ -1,0 +1,92 @@
+#pragma once
+
+/// The brain's own records of requests, queues, runs and models. Plain data, named by their index
+/// in a slab.
+
+#include <cstdint>
+#include <vector>
+
+#include "base/ids.h"
+#include "base/rank_forest.h"
+#include "base/slab.h"
+#include "base/time.h"
+#include "policy/batching.h"
+#include "scheduler/events.h"
+#include "scheduler/run_estimates.h"
+
+namespace cotenant {
+
+/// From arrival until its reply is written.
+struct Request {
+  enum class State : unsigned char { kWaiting, kRunning, kEnded };
+
+  RequestId id{};
+  std::uint64_t sequence = 0;  ///< Of its arrival, over all events.
+  Instant at;
+  Instant taken;  ///< `now` of the crank that brought it.
+  Instant deadline = Instant::Max();
+  Instant queue_deadline = Instant::Max();  ///< Triton's timeout, while it counts.
+  Instant run_ended = Instant::Max();       ///< For replied ones.
+  TenantId tenant{};
+  ModelId model{};
+  std::int32_t rows = 1;
+  std::uint32_t level = 0;  ///< Priority level; 0 for a model without levels.
+  std::uint64_t batch_key = 0;
+  std::int64_t virtual_start = 0;
+  Duration cost;  ///< Device time charged to its tenant so far for the coming run.
+  State state = State::kWaiting;
+  bool gone = false;     ///< The client went away while it ran.
+  bool alone = false;    ///< Its batch failed on content: it runs once more, by itself.
+  bool delayed = false;  ///< Over its queue timeout with action DELAY: behind the others.
+  std::uint32_t queue = kNowhere;
+  std::uint32_t run = kNowhere;          ///< While it runs.
+  std::uint32_t next_member = kNowhere;  ///< Of the same run.
+};
+
+/// The requests of one model that may share runs. Exists while any waits.
+struct Queue {
+  ModelId model{};
+  std::uint64_t key = 0;
+  std::uint64_t sequence = 0;  ///< Of its creation: breaks ties between waits.
+  RankForest::Root root = RankForest::kEmpty;
+  Duration cost;  ///< Of all its requests.
+  Instant oldest = Instant::Max();
+  Instant deadline = Instant::Max();
+  bool exact = true;       ///< `oldest` and `deadline` are of requests still here.
+  bool may_inline = false; ///< Its first request may run inline.
+  std::uint32_t next = kNowhere;  ///< Of the same model.
+  std::uint32_t previous = kNowhere;
+};
+
+struct RunRecord {
+  RunId id{};
+  ModelId model{};
+  std::int32_t rows = 0;
+  std::int32_t cores = 1;
+  std::uint32_t member_count = 0;
+  std::uint32_t live = 0;  ///< Members that somebody still waits for.
+  std::uint32_t first_member = kNowhere;
+  std::uint32_t chain = kNowhere;  ///< Of an inline run.
+};
+
+struct ModelRecord {
+  enum class State : unsigned char { kAbsent, kQueued, kLoading, kReady, kUnloading };
+
+  State state = State::kAbsent;
+  bool unload_wanted = false;
+  bool may_inline = false;  ///< With hysteresis: p99 of a single row is small enough.
+  bool one_queue = true;    ///< All shapes wait in one queue, in one order.
+  ModelSettings settings;
+  const BatchingPolicy* batching = nullptr;
+  RunEstimates estimates;
+  std::uint32_t accepted = 0;  ///< Requests that have not ended.
+  std::uint32_t waiting = 0;
+  std::uint32_t running = 0;   ///< Runs.
+  std::vector<std::uint32_t> waiting_by_level;
+  std::uint32_t first_queue = kNowhere;
+
+  bool KeepsOrder() const { return settings.batching && settings.window.preserve_ordering; }
+  const DynamicBatching* window() const { return settings.batching ? &settings.window : nullptr; }
+};
+
+}  // namespace cotenant

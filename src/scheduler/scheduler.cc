@@ -1,0 +1,68 @@
+#include "scheduler/scheduler.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "base/check.h"
+#include "scheduler/body.h"
+
+namespace cotenant {
+
+Scheduler::Scheduler(SchedulerSettings settings)
+    : body_(std::make_unique<Body>(std::move(settings))) {}
+Scheduler::~Scheduler() = default;
+
+void Scheduler::Crank(Instant now, std::span<const Event> events, ActionList& actions) {
+  body_->Crank(now, events, actions);
+}
+EndCounts Scheduler::Ends() const { return body_->ends(); }
+std::uint32_t Scheduler::Waiting(ModelId model) const { return body_->Waiting(model); }
+std::uint32_t Scheduler::Running() const { return body_->Running(); }
+
+Scheduler::Body::Body(SchedulerSettings settings)
+    : settings_(std::move(settings)),
+      queues_(requests_),
+      slots_(settings_.slots, settings_.inline_beyond_slots_max) {
+  accounts_.Configure(settings_.node.tenants);
+  UsePolicies(settings_.node.policies);
+}
+
+void Scheduler::Body::Crank(Instant now, std::span<const Event> events, ActionList& actions) {
+  COTENANT_CHECK(now >= now_);
+  now_ = now;
+  out_ = &actions;
+  actions.Clear();
+  for (const Event& event : events) {
+    ++sequence_;
+    std::visit([this](const auto& known) { On(known); }, event);
+  }
+  ExpireWaiting();
+  StartLoads();
+  StartRuns();
+  if (draining_ && !drained_ && requests_.size() == 0) {
+    drained_ = true;
+    actions.actions.push_back(Drained{});
+  }
+  SetWake();
+}
+
+std::uint32_t Scheduler::Body::Waiting(ModelId model) const {
+  return ToIndex(model) < models_.size() ? models_[ToIndex(model)].waiting : 0;
+}
+
+ModelRecord* Scheduler::Body::FindModel(ModelId model) {
+  if (ToIndex(model) >= models_.size()) return nullptr;
+  ModelRecord& record = models_[ToIndex(model)];
+  return record.state == ModelRecord::State::kAbsent ? nullptr : &record;
+}
+
+void Scheduler::Body::SetWake() {
+  // A timer that has rung, or is about to, is no longer counted on.
+  if (armed_ <= now_) armed_ = Instant::Max();
+  const Instant due = queues_.NextDue();
+  if (due >= armed_) return;
+  armed_ = due;
+  out_->actions.push_back(WakeAt{due});
+}
+
+}  // namespace cotenant
