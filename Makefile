@@ -11,7 +11,7 @@ export PATH := $(DEPS)/bin:$(PATH)
 export CCACHE_BASEDIR := $(CURDIR)
 export CCACHE_NOHASHDIR := 1
 
-.PHONY: build demo demo-stop test test-all conformance-record bench format-check clean
+.PHONY: build demo demo-stop test test-all conformance-record bench format format-check clean
 
 build:
 	@tools/setup build
@@ -39,11 +39,17 @@ conformance-record: build
 	@$(PYTHON) tests/conformance/record.py
 
 bench: build
-	@tools/setup test perf-analyzer triton
-	@benchmarks/run
+	@tools/setup test demo
+	@for peer in perf-analyzer triton; do tools/setup $$peer || echo "going on without $$peer"; done
+	@benchmarks/run $(BENCH_ARGS)
+
+format:
+	@tools/setup test
+	@git ls-files '*.h' '*.cc' | xargs $(DEPS)/venv/bin/clang-format -i
 
 format-check:
-	@git ls-files 'src/*.h' 'src/*.cc' | xargs clang-format --dry-run --Werror
+	@tools/setup test
+	@git ls-files '*.h' '*.cc' | xargs $(DEPS)/venv/bin/clang-format --dry-run --Werror
 
 clean:
 	rm -rf build build-asan build-tsan build-clang build-fuzz
