@@ -67,7 +67,7 @@ class Run {
 
 /// What loading a network cost.
 struct LoadFacts {
-  Bytes anonymous;  ///< Heap taken by the session, as counted by the allocator.
+  Bytes anonymous;  ///< Heap taken by the session, as counted by allocator and malloc.
   Bytes mapped;     ///< File-backed weights.
 };
 

@@ -100,16 +100,19 @@ void* MemoryPool::Allocate(std::size_t size) {
   if (block == nullptr) {
     block = Obtain(size_class.size);
     if (block == nullptr) {
-      std::lock_guard lock(mutex_);
-      in_use_ -= bytes;
+      {
+        std::lock_guard lock(mutex_);
+        in_use_ -= bytes;
+      }
+      refuse();
     }
-    if (block == nullptr) refuse();
     block->size = size_class.size;
     block->size_class = size_class.index;
   }
   block->account = account;
   if (account != nullptr) {
     account->references_.fetch_add(1, std::memory_order_relaxed);
+    if (size_class.size >= kMappedMin) account->mapped_.fetch_add(bytes, std::memory_order_relaxed);
     const auto now = account->in_use_.fetch_add(bytes, std::memory_order_relaxed) + bytes;
     if (now > account->peak_.load(std::memory_order_relaxed)) {
       account->peak_.store(now, std::memory_order_relaxed);
@@ -125,6 +128,7 @@ void MemoryPool::Free(void* data) noexcept {
   bool keep = true;
   if (MemoryAccount* account = block->account; account != nullptr) {
     keep = account->keeps_blocks_;
+    if (block->size >= kMappedMin) account->mapped_.fetch_sub(bytes, std::memory_order_relaxed);
     account->in_use_.fetch_sub(bytes, std::memory_order_relaxed);
     MemoryAccount::DropOwner()(account);
     block->account = nullptr;
@@ -160,17 +164,17 @@ MemoryPool::Figures MemoryPool::figures() const {
 }
 
 MemoryPool::Block* MemoryPool::TakeKept(std::size_t size_class) {
-  Block* block = free_[size_class].first;
+  Block* block = free_[size_class];
   if (block != nullptr) Unlink(block);
   return block;
 }
 
 void MemoryPool::Keep(Block* block) {
-  List& same = free_[block->size_class];
+  Block*& first = free_[block->size_class];
   block->same_previous = nullptr;
-  block->same_next = same.first;
-  if (same.first != nullptr) same.first->same_previous = block;
-  same.first = block;
+  block->same_next = first;
+  if (first != nullptr) first->same_previous = block;
+  first = block;
   block->newer = nullptr;
   block->older = newest_;
   (newest_ != nullptr ? newest_->newer : oldest_) = block;
@@ -180,7 +184,7 @@ void MemoryPool::Keep(Block* block) {
 
 void MemoryPool::Unlink(Block* block) {
   (block->same_previous != nullptr ? block->same_previous->same_next
-                                   : free_[block->size_class].first) = block->same_next;
+                                   : free_[block->size_class]) = block->same_next;
   if (block->same_next != nullptr) block->same_next->same_previous = block->same_previous;
   (block->older != nullptr ? block->older->newer : oldest_) = block->newer;
   (block->newer != nullptr ? block->newer->older : newest_) = block->older;

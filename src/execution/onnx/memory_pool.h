@@ -32,6 +32,8 @@ class MemoryAccount {
  public:
   Bytes in_use() const { return Bytes(in_use_.load(std::memory_order_relaxed)); }
   Bytes peak() const { return Bytes(peak_.load(std::memory_order_relaxed)); }
+  /// The part of it that is mapped, and so not malloc's.
+  Bytes mapped() const { return Bytes(mapped_.load(std::memory_order_relaxed)); }
   /// The peak from here on. Called by the thread that the account is charged by.
   void RestartPeak();
   /// Was an allocation refused since the last restart? For telling such a failure from others.
@@ -50,6 +52,7 @@ class MemoryAccount {
   const bool keeps_blocks_;
   std::atomic<std::int64_t> in_use_{0};
   std::atomic<std::int64_t> peak_{0};
+  std::atomic<std::int64_t> mapped_{0};
   std::atomic<bool> refused_{false};
   std::atomic<std::int64_t> references_{1};  // Its owner and its blocks.
 };
@@ -99,9 +102,6 @@ class MemoryPool {
 
  private:
   struct Block;
-  struct List {
-    Block* first = nullptr;
-  };
   static constexpr std::size_t kClasses = 64 * 8;
 
   Block* TakeKept(std::size_t size_class);
@@ -116,7 +116,7 @@ class MemoryPool {
   std::int64_t in_use_ = 0;
   std::int64_t peak_ = 0;
   std::int64_t kept_ = 0;
-  std::array<List, kClasses> free_;
+  std::array<Block*, kClasses> free_{};
   Block* oldest_ = nullptr;
   Block* newest_ = nullptr;
 };

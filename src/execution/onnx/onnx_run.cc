@@ -35,6 +35,12 @@ bool SameButRows(const Shape& a, const Shape& b) {
 /// A tensor may have no elements, but the library wants an address.
 alignas(64) std::byte no_bytes[64];
 
+/// Does the library say that an output is not of the shape that we bound? Newer and older wording.
+bool BlamesBoundShape(const std::string& text) {
+  return text.find("pre-allocated output") != std::string::npos ||
+         text.find("shape verification failed") != std::string::npos;
+}
+
 /// Ends a run's time to be stopped however it ends.
 class Finally {
  public:
@@ -335,7 +341,7 @@ Status OnnxRun::CallLibrary() {
   }
   if (failed == nullptr) return Status();
   const std::string text = Ort().GetErrorMessage(failed);
-  if (text.find("shape verification failed") != std::string::npos) session_.DistrustShapes();
+  if (BlamesBoundShape(text)) session_.DistrustShapes();
   return FromOrt(failed, "onnx runtime error " +
                              std::to_string(static_cast<int>(Ort().GetErrorCode(failed))));
 }

@@ -1,5 +1,6 @@
 #include "execution/onnx/onnx_session.h"
 
+#include <malloc.h>
 #include <onnxruntime_session_options_config_keys.h>
 
 #include <algorithm>
@@ -41,6 +42,12 @@ Bytes MappedFrom(const std::string& folder) {
     total += static_cast<std::int64_t>(end - begin);
   }
   return Bytes(total);
+}
+
+/// What the process has from malloc. The library takes some weights there and not from our allocator.
+Bytes FromMalloc() {
+  const struct mallinfo2 figures = mallinfo2();
+  return Bytes(static_cast<std::int64_t>(figures.uordblks + figures.hblkhd));
 }
 
 std::string FolderOf(const std::string& path) {
@@ -208,6 +215,7 @@ Status OnnxSession::Open(const VersionFile& file, const ModelConfig& config,
   }
   const std::string folder = from_bytes ? std::string() : FolderOf(file.path);
   const Bytes mapped_before = folder.empty() ? Bytes() : MappedFrom(folder);
+  const Bytes malloc_before = FromMalloc();
   OrtSession* raw = nullptr;
   {
     const MemoryPool::Charge charge(*account_);
@@ -223,7 +231,8 @@ Status OnnxSession::Open(const VersionFile& file, const ModelConfig& config,
     }
   }
   session_.reset(raw);
-  facts_.anonymous = account_->in_use();
+  facts_.anonymous =
+      std::max(account_->in_use(), FromMalloc() - malloc_before + account_->mapped());
   if (!folder.empty()) {
     facts_.mapped = std::max(Bytes(), MappedFrom(folder) - mapped_before);
   }

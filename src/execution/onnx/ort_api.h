@@ -42,7 +42,8 @@ using OrtOwner = std::unique_ptr<T, OrtRelease>;
 /// Takes a status of the library over and gives ours, its text behind `what`.
 ///
 /// A kernel that fails while the network runs refuses its content: InvalidArgument, as for inputs that do not
-/// fit the declaration. Memory: ResourceExhausted. All else: Internal.
+/// fit the declaration and for files that are no networks. Memory: ResourceExhausted. What the library cannot do:
+/// Unimplemented. All else: Internal.
 Status FromOrt(OrtStatus* status, std::string_view what);
 
 /// kInvalid for those that the protocol does not have.
