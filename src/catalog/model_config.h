@@ -100,8 +100,8 @@ struct ModelConfig {
   std::vector<Warmup> warmups;
   RuntimeOptions runtime;
   std::string default_model_filename = "model.onnx";
-  /// The whole configuration as written, a serialised `inference.ModelConfig`. Only config/ looks inside:
-  /// it renders the reply to a configuration request from it and from the fields above.
+  /// The whole configuration as written, a serialised `inference.ModelConfig`. Only config/ looks
+  /// inside: it renders the reply to a configuration request from it and from the fields above.
   std::string written;
 };
 

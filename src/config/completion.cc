@@ -50,8 +50,8 @@ class Completion {
       if (!config_.max_batch_size_given) config_.max_batch_size = options_.default_max_batch_size;
       if (config_.max_batch_size > 1 && !config_.batching) config_.batching.emplace();
     } else if (open && config_.max_batch_size > 0) {
-      return Bad("autofill failed for model '" + config_.name + "': model does not support batching "
-                 "while non-zero max_batch_size is specified");
+      return Bad("autofill failed for model '" + config_.name + "': model does not support "
+                 "batching while non-zero max_batch_size is specified");
     }
     if (!config_.batching) return {};
     for (std::int32_t size : config_.batching->preferred_sizes) {
@@ -102,7 +102,8 @@ class Completion {
     const bool batched = config_.max_batch_size > 0;
     if (batched && !IsBatched(tensor)) {
       return Bad(what + "for the model to support batching the shape should have at least 1 "
-                 "dimension and the first dimension must be -1; but shape expected by the model is " +
+                 "dimension and the first dimension must be -1; but shape expected by the model "
+                 "is " +
                  tensor.shape.ToString());
     }
     const Shape network = Dims(tensor.shape);

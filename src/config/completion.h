@@ -1,7 +1,8 @@
 #pragma once
 
-/// Fills what a configuration leaves open from what the network itself declares, and checks the rest of
-/// it against the network. A pure function; texts follow the ONNX Runtime backend of Triton.
+/// Fills what a configuration leaves open from what the network itself declares, and checks the
+/// rest of it against the network. A pure function; texts follow the ONNX Runtime backend of
+/// Triton.
 
 #include "base/result.h"
 #include "catalog/model_config.h"
@@ -15,8 +16,8 @@ struct CompletionOptions {
   bool complete = true;
 };
 
-/// `max_batch_size` is completed only where inputs or outputs are, and only if the first dimension of all
-/// inputs and outputs of the network is dynamic; dynamic batching then comes with it.
+/// `max_batch_size` is completed only where inputs or outputs are, and only if the first dimension
+/// of all inputs and outputs of the network is dynamic; dynamic batching then comes with it.
 Result<ModelConfig> CompleteConfig(ModelConfig config, const ModelSignature& signature,
                                    const CompletionOptions& options);
 

@@ -40,6 +40,55 @@ class Collector : public pb::io::ErrorCollector {
   std::string error_;
 };
 
+/// The bytes of the UTF-8 character that starts the text, 0 when there is none.
+std::size_t CharacterSize(std::string_view text) {
+  const auto byte = [&](std::size_t i) { return static_cast<unsigned char>(text[i]); };
+  const unsigned char first = byte(0);
+  if (first < 0x80) return 1;
+  const std::size_t size = first >= 0xf0 ? 4 : first >= 0xe0 ? 3 : 2;
+  if (first < 0xc2 || first > 0xf4 || text.size() < size) return 0;
+  for (std::size_t i = 1; i < size; ++i) {
+    if ((byte(i) & 0xc0) != 0x80) return 0;
+  }
+  const bool overlong = (first == 0xe0 && byte(1) < 0xa0) || (first == 0xf0 && byte(1) < 0x90);
+  const bool outside = (first == 0xed && byte(1) > 0x9f) || (first == 0xf4 && byte(1) > 0x8f);
+  return overlong || outside ? 0 : size;
+}
+
+// Text protobuf may hold any bytes, but neither its wire form nor JSON may.
+bool IsUtf8(std::string_view text) {
+  while (!text.empty()) {
+    const std::size_t size = CharacterSize(text);
+    if (size == 0) return false;
+    text.remove_prefix(size);
+  }
+  return true;
+}
+
+Status CheckStrings(const pb::Message& message, const std::string& file) {
+  std::vector<const pb::FieldDescriptor*> fields;
+  const pb::Reflection& reflection = *message.GetReflection();
+  reflection.ListFields(message, &fields);
+  for (const pb::FieldDescriptor* field : fields) {
+    const bool is_string = field->cpp_type() == pb::FieldDescriptor::CPPTYPE_STRING;
+    const bool is_message = field->cpp_type() == pb::FieldDescriptor::CPPTYPE_MESSAGE;
+    if (!is_string && !is_message) continue;
+    const bool repeated = field->is_repeated();
+    const int count = repeated ? reflection.FieldSize(message, field) : 1;
+    for (int i = 0; i < count; ++i) {
+      if (is_message) {
+        COTENANT_RETURN_IF_ERROR(CheckStrings(
+            repeated ? reflection.GetRepeatedMessage(message, field, i)
+                     : reflection.GetMessage(message, field), file));
+      } else if (!IsUtf8(repeated ? reflection.GetRepeatedString(message, field, i)
+                                  : reflection.GetString(message, field))) {
+        return InvalidArgument(file + ": '" + field->full_name() + "' holds text that is not UTF-8");
+      }
+    }
+  }
+  return {};
+}
+
 /// Walks the fields that are set. `locations` may be null (JSON).
 class FieldCheck {
  public:
@@ -59,9 +108,9 @@ class FieldCheck {
         const pb::Message& child = field->is_repeated()
                                        ? reflection.GetRepeatedMessage(message, field, i)
                                        : reflection.GetMessage(message, field);
+        const int index = field->is_repeated() ? i : -1;
         const auto* nested =
-            locations == nullptr ? nullptr
-                                 : locations->GetTreeForNested(field, field->is_repeated() ? i : -1);
+            locations == nullptr ? nullptr : locations->GetTreeForNested(field, index);
         COTENANT_RETURN_IF_ERROR(field->is_map() ? WalkEntry(child, nested) : Walk(child, nested));
       }
     }
@@ -120,6 +169,7 @@ Result<ConfigText> ReadConfigText(std::string_view text, const std::string& file
     return InvalidArgument(collector.error().empty() ? file + ": not a text protobuf"
                                                      : collector.error());
   }
+  COTENANT_RETURN_IF_ERROR(CheckStrings(result.config, file));
   COTENANT_RETURN_IF_ERROR(FieldCheck(file, result.warnings).Walk(result.config, &locations));
   return result;
 }
@@ -139,6 +189,7 @@ Result<ConfigText> ReadConfigJson(std::string_view json, const std::string& file
     }
     result.warnings.push_back(file + ": " + std::string(strict.message()) + " (ignored)");
   }
+  COTENANT_RETURN_IF_ERROR(CheckStrings(result.config, file));
   COTENANT_RETURN_IF_ERROR(FieldCheck(file, result.warnings).Walk(result.config, nullptr));
   return result;
 }

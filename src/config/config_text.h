@@ -1,7 +1,7 @@
 #pragma once
 
-/// Reads a model's configuration, as text protobuf or as JSON, into the message of the wire contract,
-/// and holds every field that is set against the table of fields.
+/// Reads a model's configuration, as text protobuf or as JSON, into the message of the wire
+/// contract, and holds every field that is set against the table of fields.
 ///
 /// Input is untrusted: nesting is limited, and nothing here ends the process. Pure functions.
 
@@ -23,8 +23,8 @@ struct ConfigText {
   std::vector<std::string> warnings;
 };
 
-/// `file` is what messages call the text: "resnet/config.pbtxt". InvalidArgument with line and column for
-/// bad syntax, Unimplemented for a refused field.
+/// `file` is what messages call the text: "resnet/config.pbtxt". InvalidArgument with line and
+/// column for bad syntax, Unimplemented for a refused field.
 Result<ConfigText> ReadConfigText(std::string_view text, const std::string& file);
 /// The same for the JSON of a load request, whose messages name fields but no lines.
 Result<ConfigText> ReadConfigJson(std::string_view json, const std::string& file);

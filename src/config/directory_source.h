@@ -1,10 +1,11 @@
 #pragma once
 
-/// Models from directories laid out for Triton: `<root>/<model>/[config.pbtxt]/<version>/model.onnx`.
+/// Models from directories laid out for Triton:
+/// `<root>/<model>/[config.pbtxt]/<version>/model.onnx`.
 ///
-/// Holds no state but its options: every call looks at the disk anew, so that it may be called again
-/// after any change, from one thread at a time or from several. Blocks on files. The directories may be
-/// read-only; nothing is ever written.
+/// Holds no state but its options: every call looks at the disk anew, so that it may be called
+/// again after any change, from one thread at a time or from several. Blocks on files. The
+/// directories may be read-only; nothing is ever written.
 
 #include <filesystem>
 #include <string>
@@ -18,7 +19,8 @@ namespace cotenant {
 class DirectorySource : public ModelSource {
  public:
   /// `roots` are model repositories; a model that lies in two of them is not served, as in Triton.
-  explicit DirectorySource(std::vector<std::filesystem::path> roots, CompletionOptions options = {});
+  explicit DirectorySource(std::vector<std::filesystem::path> roots,
+                           CompletionOptions options = {});
 
   Result<std::vector<std::string>> List() override;
   Result<ModelDescription> Read(std::string_view name, const LoadOverride& override_) override;

@@ -12,7 +12,7 @@ constexpr FieldRow kFields[] = {
     {"ModelConfig.platform", kUsed, "`onnxruntime_onnx`; any other is refused"},
     {"ModelConfig.backend", kUsed, "`onnxruntime`; any other is refused"},
     {"ModelConfig.runtime", kRefused, "names a library of another server"},
-    {"ModelConfig.version_policy", kUsed, "which version folders are served; default: the latest one"},
+    {"ModelConfig.version_policy", kUsed, "which version folders are served; default: the latest"},
     {"ModelConfig.max_batch_size", kUsed,
      "rows of a batch; 0: none. Not given: completed from the network"},
     {"ModelConfig.input", kUsed, "checked against the network; not given: completed from it"},
@@ -32,7 +32,7 @@ constexpr FieldRow kFields[] = {
     {"ModelConfig.model_warmup", kUsed, "run before the version takes requests"},
     {"ModelConfig.model_operations", kRefused, "libraries with operators are not loaded"},
     {"ModelConfig.model_transaction_policy", kUsed, ""},
-    {"ModelConfig.model_repository_agents", kRefused, "agents may change or verify the model's files"},
+    {"ModelConfig.model_repository_agents", kRefused, "agents may change or verify model files"},
     {"ModelConfig.response_cache", kIgnored, "every request is computed"},
     {"ModelConfig.model_metrics", kIgnored, "histogram buckets are fixed"},
 
@@ -101,7 +101,7 @@ constexpr FieldRow kFields[] = {
 };
 
 constexpr ParameterRow kParameters[] = {
-    {"intra_op_thread_count", kUsed, "threads of one operator, and CPU slots that a run takes; 0: 1"},
+    {"intra_op_thread_count", kUsed, "threads of an operator, and CPU slots a run takes; 0: 1"},
     {"inter_op_thread_count", kUsed, "threads across operators when `execution_mode` is 1; 0: 1"},
     {"execution_mode", kUsed, "0: one operator after the other, 1: in parallel"},
     {"enable_mem_pattern", kUsed, "0 / 1 / false / true"},

@@ -1,10 +1,12 @@
 #pragma once
 
-/// What each field of a model's configuration does here: one table for the reader and for the manual.
+/// What each field of a model's configuration does here: one table for the reader and for the
+/// manual.
 ///
 /// Fields that only tune another runtime or other hardware are ignored with a warning, because the
-/// answers stay the same. Fields that would change answers are refused by name: serving on as if they
-/// were not there would be silently wrong. A field below an ignored or refused one shares its fate.
+/// answers stay the same. Fields that would change answers are refused by name: serving on as if
+/// they were not there would be silently wrong. A field below an ignored or refused one shares its
+/// fate.
 
 #include <span>
 #include <string>

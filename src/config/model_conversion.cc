@@ -17,7 +17,8 @@ namespace {
 namespace fs = std::filesystem;
 
 DataType ToDataType(inference::DataType type) {
-  // Both enumerations follow the field's order; a number of a later version is an invalid type here.
+  // Both enumerations follow the field's order; a number of a later version is an invalid type
+  // here.
   if (type < inference::TYPE_INVALID || type > inference::TYPE_BF16) return DataType::kInvalid;
   return static_cast<DataType>(type);
 }
@@ -263,7 +264,9 @@ class Conversion {
     if (!dims.ok()) return Bad(dims.status().message());
     input.dims = *dims;
     switch (from.input_data_type_case()) {
-      case inference::ModelWarmup::Input::kRandomData: input.kind = WarmupInput::Kind::kRandom; break;
+      case inference::ModelWarmup::Input::kRandomData:
+        input.kind = WarmupInput::Kind::kRandom;
+        break;
       case inference::ModelWarmup::Input::kInputDataFile: {
         input.kind = WarmupInput::Kind::kFile;
         Result<fs::path> path = PathWithin(place_.folder / "warmup", from.input_data_file());
@@ -296,7 +299,9 @@ Result<ModelConfig> ToModelConfig(ConfigText& text, const ModelPlace& place) {
 
 Result<std::string> ReadFile(const fs::path& path, std::int64_t bytes_max) {
   std::error_code error;
-  if (!fs::is_regular_file(path, error)) return NotFound("there is no file '" + path.string() + "'");
+  if (!fs::is_regular_file(path, error)) {
+    return NotFound("there is no file '" + path.string() + "'");
+  }
   const auto size = fs::file_size(path, error);
   if (error) return Unavailable("'" + path.string() + "': " + error.message());
   if (size > static_cast<std::uintmax_t>(bytes_max)) {

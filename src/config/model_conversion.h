@@ -1,7 +1,7 @@
 #pragma once
 
-/// From the wire contract's message to the plain `ModelConfig` that the rest of the program uses, with
-/// the files that it names: labels and warm-up data.
+/// From the wire contract's message to the plain `ModelConfig` that the rest of the program uses,
+/// with the files that it names: labels and warm-up data.
 ///
 /// Values are checked as Triton checks them, with its texts where they are known. Blocks on files.
 

@@ -12,41 +12,20 @@ namespace {
 
 namespace pb = google::protobuf;
 
-/// The bytes of the UTF-8 character that starts the text, 0 when there is none.
-std::size_t CharacterSize(std::string_view text) {
-  const auto byte = [&](std::size_t i) { return static_cast<unsigned char>(text[i]); };
-  const unsigned char first = byte(0);
-  if (first < 0x80) return 1;
-  const std::size_t size = first >= 0xf0 ? 4 : first >= 0xe0 ? 3 : 2;
-  if (first < 0xc2 || first > 0xf4 || text.size() < size) return 0;
-  for (std::size_t i = 1; i < size; ++i) {
-    if ((byte(i) & 0xc0) != 0x80) return 0;
-  }
-  const bool overlong = (first == 0xe0 && byte(1) < 0xa0) || (first == 0xf0 && byte(1) < 0x90);
-  const bool outside = (first == 0xed && byte(1) > 0x9f) || (first == 0xf4 && byte(1) > 0x8f);
-  return overlong || outside ? 0 : size;
-}
-
+// The reader took UTF-8 only, so that the bytes of longer characters are copied as they are.
 void AppendString(std::string_view text, std::string& out) {
   constexpr std::string_view kHex = "0123456789abcdef";
   out += '"';
-  while (!text.empty()) {
-    const std::size_t size = CharacterSize(text);
-    const char first = text[0];
-    if (size == 0) {
-      out += "\\ufffd";  // A text protobuf may hold any bytes; JSON may not.
-    } else if (size > 1) {
-      out += text.substr(0, size);
-    } else if (first == '"' || first == '\\') {
-      out += {'\\', first};
-    } else if (static_cast<unsigned char>(first) < 0x20) {
+  for (char c : text) {
+    if (c == '"' || c == '\\') {
+      out += {'\\', c};
+    } else if (static_cast<unsigned char>(c) < 0x20) {
       out += "\\u00";
-      out += kHex[static_cast<std::size_t>(first) >> 4];
-      out += kHex[static_cast<std::size_t>(first) & 15];
+      out += kHex[static_cast<std::size_t>(c) >> 4];
+      out += kHex[static_cast<std::size_t>(c) & 15];
     } else {
-      out += first;
+      out += c;
     }
-    text.remove_prefix(size == 0 ? 1 : size);
   }
   out += '"';
 }
@@ -221,7 +200,8 @@ void FillDefaults(inference::ModelConfig& proto) {
 
 RenderedConfig RenderConfig(const ModelConfig& config) {
   inference::ModelConfig proto;
-  // Written by ourselves, so that it parses; a source that has nothing written gives the fields below.
+  // Written by ourselves, so that it parses; a source that has nothing written gives the fields
+  // below.
   proto.ParseFromString(config.written);
   proto.set_name(config.name);
   proto.set_platform(config.platform);

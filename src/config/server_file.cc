@@ -35,6 +35,20 @@ bool IsTenantName(std::string_view name) {
          });
 }
 
+// The library limits nested values, but a dotted key makes a table for each dot, and tables are freed
+// by recursion. Real keys have two parts.
+constexpr std::size_t kKeyDotsMax = 64;
+
+// Counts dots in strings too: which quotes are open would take a whole reader to know.
+bool HasLineOfManyDots(std::string_view text) {
+  std::size_t dots = 0;
+  for (char c : text) {
+    if (c == '\n') dots = 0;
+    if (c == '.' && ++dots > kKeyDotsMax) return true;
+  }
+  return false;
+}
+
 /// Collects errors with their places.
 class Reader {
  public:
@@ -55,6 +69,10 @@ class Reader {
   }
 
   std::optional<toml::table> Parse(std::string_view text) {
+    if (HasLineOfManyDots(text)) {
+      errors_.push_back(file_ + ": a line has more than " + std::to_string(kKeyDotsMax) + " dots");
+      return std::nullopt;
+    }
     try {
       return toml::parse(text, file_);
     } catch (const toml::parse_error& error) {

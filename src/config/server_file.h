@@ -1,10 +1,10 @@
 #pragma once
 
-/// Reads `cotenant.toml`: the server file, which declares tenants and policies and may set flags, and the
-/// file of the same name in a model's folder.
+/// Reads `cotenant.toml`: the server file, which declares tenants and policies and may set flags,
+/// and the file of the same name in a model's folder.
 ///
-/// Every mistake of a file is reported at once, each with file, line and column and what would have been
-/// accepted. Blocks on the file.
+/// Every mistake of a file is reported at once, each with file, line and column and what would have
+/// been accepted. Blocks on the file.
 
 #include <filesystem>
 #include <span>
@@ -43,8 +43,8 @@ Result<ServerFile> ParseServerFile(std::string_view text, const std::string& fil
 Result<ServerFile> ReadServerFile(const std::filesystem::path& path,
                                   std::span<const std::string_view> flags);
 
-/// A model's own file. No key is defined yet, so every key is an error: one that was taken and did nothing
-/// would mislead. Ok when there is no such file, or nothing in it.
+/// A model's own file. No key is defined yet, so every key is an error: one that was taken and did
+/// nothing would mislead. Ok when there is no such file, or nothing in it.
 Status CheckModelFile(const std::filesystem::path& path);
 Status ParseModelFile(std::string_view text, const std::string& file);
 
