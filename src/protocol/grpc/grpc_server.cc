@@ -1,0 +1,215 @@
+#include "protocol/grpc/grpc_server.h"
+
+#include <grpc/support/log.h>
+#include <grpcpp/resource_quota.h>
+#include <grpcpp/server.h>
+#include <grpcpp/server_builder.h>
+#include <netdb.h>
+#include <spdlog/spdlog.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <chrono>
+#include <cstring>
+#include <limits>
+#include <mutex>
+#include <string>
+#include <thread>
+#include <utility>
+#include <vector>
+
+#include "protocol/grpc/answers.h"
+#include "protocol/grpc/completion_thread.h"
+#include "protocol/grpc/control_call.h"
+#include "protocol/grpc/control_calls.h"
+#include "protocol/grpc/grpc_context.h"
+#include "protocol/grpc/health_watch.h"
+#include "protocol/grpc/reflection_stream.h"
+#include "protocol/grpc/stream_infer.h"
+
+namespace cotenant {
+namespace {
+
+int AsInt(std::int64_t value) {
+  return static_cast<int>(std::min<std::int64_t>(value, std::numeric_limits<int>::max()));
+}
+
+std::string AddressText(const GrpcOptions& options) {
+  const bool v6 = options.address.find(':') != std::string::npos && options.address[0] != '[';
+  return (v6 ? "[" + options.address + "]" : options.address) + ":" + std::to_string(options.port);
+}
+
+/// Why nobody can listen there, asked of the system itself, because gRPC only logs it.
+std::string WhyNot(const GrpcOptions& options) {
+  addrinfo hints{};
+  hints.ai_socktype = SOCK_STREAM;
+  hints.ai_flags = AI_PASSIVE | AI_NUMERICSERV;
+  addrinfo* found = nullptr;
+  const std::string port = std::to_string(options.port);
+  const int error = getaddrinfo(options.address.c_str(), port.c_str(), &hints, &found);
+  if (error != 0) return gai_strerror(error);
+  std::string reason = "gRPC refused it";
+  const int descriptor = socket(found->ai_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  const int yes = 1;
+  setsockopt(descriptor, SOL_SOCKET, SO_REUSEADDR, &yes, sizeof(yes));
+  if (bind(descriptor, found->ai_addr, found->ai_addrlen) != 0 || listen(descriptor, 1) != 0) {
+    reason = std::strerror(errno);
+  }
+  if (descriptor >= 0) close(descriptor);
+  freeaddrinfo(found);
+  return reason;
+}
+
+/// gRPC's own messages belong into our log, not on the terminal beside it.
+void TakeGrpcLog() {
+  static std::once_flag once;
+  std::call_once(once, [] {
+    gpr_set_log_function([](gpr_log_func_args* line) {
+      const bool error = line->severity == GPR_LOG_SEVERITY_ERROR;
+      spdlog::log(error ? spdlog::level::warn : spdlog::level::debug, "gRPC: {}", line->message);
+    });
+  });
+}
+
+void SetKeepalive(const GrpcOptions& options, grpc::ServerBuilder& builder) {
+  const auto set_time = [&](const char* name, const std::optional<Duration>& time) {
+    if (time) builder.AddChannelArgument(name, AsInt(time->milliseconds()));
+  };
+  const auto set_number = [&](const char* name, const std::optional<std::int32_t>& number) {
+    if (number) builder.AddChannelArgument(name, *number);
+  };
+  set_time(GRPC_ARG_KEEPALIVE_TIME_MS, options.keepalive_time);
+  set_time(GRPC_ARG_KEEPALIVE_TIMEOUT_MS, options.keepalive_timeout);
+  set_time(GRPC_ARG_HTTP2_MIN_RECV_PING_INTERVAL_WITHOUT_DATA_MS,
+           options.ping_interval_without_data_min);
+  set_time(GRPC_ARG_MAX_CONNECTION_AGE_MS, options.connection_age_max);
+  set_time(GRPC_ARG_MAX_CONNECTION_AGE_GRACE_MS, options.connection_age_grace);
+  set_number(GRPC_ARG_HTTP2_MAX_PINGS_WITHOUT_DATA, options.pings_without_data_max);
+  set_number(GRPC_ARG_HTTP2_MAX_PING_STRIKES, options.ping_strikes_max);
+  if (options.keepalive_permit_without_calls) {
+    builder.AddChannelArgument(GRPC_ARG_KEEPALIVE_PERMIT_WITHOUT_CALLS,
+                               *options.keepalive_permit_without_calls ? 1 : 0);
+  }
+}
+
+}  // namespace
+
+class GrpcServer::Body {
+ public:
+  Body(Node& node, Telemetry& telemetry, GrpcOptions options)
+      : options_(std::move(options)), context_{node, telemetry, options_}, answers_(node) {
+    if (options_.threads == 0) {
+      options_.threads = std::clamp<std::size_t>(std::thread::hardware_concurrency(), 1, 2);
+    }
+  }
+  ~Body() { Stop(); }
+
+  Status Start();
+  void Stop();
+  int port() const { return port_; }
+
+ private:
+  Status Listen();
+  void Arm();
+
+  GrpcOptions options_;
+  GrpcContext context_;
+  Answers answers_;
+  std::unique_ptr<grpc::Server> server_;
+  std::vector<std::unique_ptr<CompletionThread>> threads_;
+  int port_ = 0;
+};
+
+Status GrpcServer::Body::Start() {
+  TakeGrpcLog();
+  if (!options_.header_forward_pattern.empty()) {
+    context_.header_forward =
+        std::make_unique<RE2>(options_.header_forward_pattern, RE2::CannedOptions::Quiet);
+    if (!context_.header_forward->ok()) {
+      return InvalidArgument("gRPC header forward pattern '" + options_.header_forward_pattern +
+                             "': " + context_.header_forward->error());
+    }
+  }
+  COTENANT_RETURN_IF_ERROR(Listen());
+  Arm();
+  for (const auto& thread : threads_) thread->Start();
+  return Status();
+}
+
+Status GrpcServer::Body::Listen() {
+  grpc::ServerBuilder builder;
+  const std::string where = AddressText(options_);
+  builder.AddListeningPort(where, grpc::InsecureServerCredentials(), &port_);
+  builder.AddChannelArgument(GRPC_ARG_ALLOW_REUSEPORT, 0);
+  builder.AddChannelArgument(GRPC_ARG_MAX_CONCURRENT_STREAMS, options_.streams_per_connection_max);
+  builder.SetMaxReceiveMessageSize(AsInt(options_.body_max.count()));
+  builder.SetMaxSendMessageSize(-1);
+  grpc::ResourceQuota quota("cotenant");
+  quota.Resize(static_cast<std::size_t>(options_.buffered_bytes_max.count()));
+  builder.SetResourceQuota(quota);
+  SetKeepalive(options_, builder);
+  builder.RegisterService(&context_.inference);
+  builder.RegisterService(&context_.health);
+  builder.RegisterService(&context_.reflection);
+  builder.RegisterService(&context_.reflection_alpha);
+  for (std::size_t i = 0; i < options_.threads; ++i) {
+    threads_.push_back(
+        std::make_unique<CompletionThread>(context_, builder.AddCompletionQueue(), i));
+  }
+  server_ = builder.BuildAndStart();
+  if (server_ && port_ != 0) return Status();
+  server_.reset();
+  for (const auto& thread : threads_) {
+    thread->Shutdown();
+    void* tag = nullptr;
+    bool ok = false;
+    while (thread->queue()->Next(&tag, &ok)) {
+    }
+  }
+  threads_.clear();
+  return Unavailable("cannot listen for gRPC on " + where + ": " + WhyNot(options_));
+}
+
+void GrpcServer::Body::Arm() {
+  using Health = grpc::health::v1::Health::AsyncService;
+  using HealthRequest = grpc::health::v1::HealthCheckRequest;
+  using HealthReply = grpc::health::v1::HealthCheckResponse;
+  grpc::ServerCompletionQueue* const first = threads_.front()->queue();
+  ArmControlCalls(context_, answers_, first);
+  ControlCall<Health, HealthRequest, HealthReply>::Arm(
+      context_, context_.health, first, &Health::RequestCheck,
+      [this](const HealthRequest& request, HealthReply& reply, const Answers::Finish& finish) {
+        finish(CheckHealth(context_.node, request, reply));
+      });
+  HealthWatch::Arm(context_, first);
+  ReflectionStream<decltype(context_.reflection)>::Arm(context_, context_.reflection, first);
+  ReflectionStream<decltype(context_.reflection_alpha)>::Arm(context_, context_.reflection_alpha,
+                                                             first);
+  for (const auto& thread : threads_) StreamInfer::Arm(context_, *thread);
+}
+
+void GrpcServer::Body::Stop() {
+  if (!server_) return;
+  context_.stopping.store(true);
+  answers_.GiveUpPending();
+  server_->Shutdown(std::chrono::system_clock::now());
+  server_->Wait();
+  for (const auto& thread : threads_) thread->Shutdown();
+  threads_.clear();
+  server_.reset();
+}
+
+GrpcServer::GrpcServer(Node& node, Telemetry& telemetry, GrpcOptions options)
+    : body_(std::make_unique<Body>(node, telemetry, std::move(options))) {}
+
+GrpcServer::~GrpcServer() = default;
+
+Status GrpcServer::Start() { return body_->Start(); }
+
+std::uint16_t GrpcServer::port() const { return static_cast<std::uint16_t>(body_->port()); }
+
+void GrpcServer::Stop() { body_->Stop(); }
+
+}  // namespace cotenant
