@@ -5,6 +5,7 @@
 #include "server/clock.h"
 #include "server/node_body.h"
 #include "server/validation.h"
+#include "telemetry/log.h"
 
 namespace cotenant {
 
@@ -79,7 +80,8 @@ Status Node::Start() {
 }
 
 Status Node::Submit(Lane& lane, InferCall& call) {
-  call.at = lane.TurnBegan();
+  const Instant now = lane.TurnBegan();
+  if (call.at == Instant()) call.at = now;
   const ModelTable& table = lane.Table();
   Result<std::shared_ptr<ServedModel>> served = table.Find(call.model, call.version);
   COTENANT_RETURN_IF_ERROR(served.status());
@@ -242,7 +244,16 @@ void Node::Apply(NodeSettings settings) {
 void Node::Drain(std::function<void()> drained) {
   {
     std::lock_guard lock(body_->drained_mutex);
-    body_->drained = std::move(drained);
+    body_->drained = [this, drained = std::move(drained)] {
+      const EndCounts ends = Ends();
+      LogInfo("drained: accepted=" + std::to_string(ends.accepted) +
+              " replied=" + std::to_string(ends.replied) +
+              " rejected=" + std::to_string(ends.rejected) +
+              " expired=" + std::to_string(ends.expired) +
+              " cancelled=" + std::to_string(ends.cancelled) +
+              " failed=" + std::to_string(ends.failed));
+      drained();
+    };
   }
   body_->draining.store(true, std::memory_order_release);
   body_->Tell(DrainWanted{MonotonicNow()});
@@ -258,6 +269,7 @@ std::string Node::MetricsText() const {
   }
   gauges.running = body_->brain.Running();
   gauges.slots = static_cast<std::uint32_t>(options_.scheduler.slots);
+  gauges.accepted = Ends().accepted;
   gauges.ready = Ready();
   gauges.uptime_seconds = Uptime().seconds();
   return body_->telemetry.Exposition(gauges);
