@@ -1,0 +1,351 @@
+#include "server/node.h"
+
+#include <gtest/gtest.h>
+
+#include <thread>
+
+#include "server/test_node.h"
+
+namespace cotenant {
+namespace {
+
+/// Waits until `condition`, giving way to other threads. A test that waits for ever is ended by its runner.
+template <typename Condition>
+void Await(Condition condition) {
+  while (!condition()) std::this_thread::yield();
+}
+
+class NodeTest : public testing::Test {
+ protected:
+  void Start() {
+    options_.scheduler.slots = 2;
+    node_ = std::make_unique<Node>(options_, source_, backend_, telemetry_);
+    ASSERT_TRUE(node_->Start().ok());
+    Await([this] { return node_->Ready(); });
+    lane_ = std::make_unique<Lane>(*node_);
+  }
+  void TearDown() override {
+    lane_.reset();
+    node_.reset();
+  }
+  /// Turns until the call is complete, as an I/O thread would.
+  void Turn() {
+    while (lane_->FinishTurn()) {
+    }
+  }
+  Status Ask(TestCall& call) {
+    const Status status = node_->Submit(*lane_, call);
+    if (status.ok()) {
+      Turn();
+      call.AwaitComplete();
+    }
+    return status;
+  }
+  void Finish(TestCall& call) {
+    node_->Written(*lane_, call, true);
+    Turn();
+  }
+  Status Control(auto start) {
+    std::mutex mutex;
+    std::condition_variable changed;
+    std::optional<Status> result;
+    start([&](Status status) {
+      std::lock_guard lock(mutex);
+      result = std::move(status);
+      changed.notify_all();
+    });
+    std::unique_lock lock(mutex);
+    changed.wait(lock, [&] { return result.has_value(); });
+    return *result;
+  }
+
+  NodeOptions options_;
+  MemorySource source_;
+  RunGate gate_;
+  ProfiledBackend backend_{&gate_};
+  Telemetry telemetry_;
+  std::unique_ptr<Node> node_;
+  std::unique_ptr<Lane> lane_;
+};
+
+TEST_F(NodeTest, RequestIsAnsweredWithItsOwnTensor) {
+  source_.Put(EchoConfig("echo"), "run_ns = 1000");
+  Start();
+  TestCall call("echo", {1, 2, 3, 4});
+  ASSERT_TRUE(Ask(call).ok());
+  EXPECT_TRUE(call.status.ok());
+  EXPECT_EQ(call.end, End::kReplied);
+  EXPECT_EQ(call.Output(), (std::vector<float>{1, 2, 3, 4}));
+  Finish(call);
+  EXPECT_EQ(node_->Ends().replied, 1U);
+}
+
+TEST_F(NodeTest, ShortModelRunsInlineOnceItsTimeIsKnown) {
+  source_.Put(EchoConfig("echo"), "run_ns = 1000");
+  Start();
+  for (int i = 0; i < 100; ++i) {
+    TestCall call("echo", {1, 2, 3, 4});
+    ASSERT_TRUE(Ask(call).ok());
+    Finish(call);
+  }
+  // Inline: complete when the turn is, without any other thread.
+  TestCall call("echo", {1, 2, 3, 4});
+  ASSERT_TRUE(node_->Submit(*lane_, call).ok());
+  Turn();
+  EXPECT_EQ(call.completions(), 1);
+  Finish(call);
+}
+
+TEST_F(NodeTest, WrongInputsAreRefusedByName) {
+  source_.Put(EchoConfig("echo", 2), "run_ns = 1000");
+  Start();
+  TestCall wide("echo", {1, 2, 3, 4, 5}, 1);
+  EXPECT_EQ(node_->Submit(*lane_, wide).message().substr(0, 106),
+            "[request id: <id_unknown>] unexpected shape for input 'x' for model 'echo'. Expected [-1,4], "
+            "got [1,5]. NO");
+  TestCall many("echo", std::vector<float>(12, 0), 3);
+  EXPECT_EQ(node_->Submit(*lane_, many).message(),
+            "[request id: <id_unknown>] inference request batch-size must be <= 2 for 'echo'");
+  TestCall typed("echo", {1, 2, 3, 4}, 1);
+  typed.inputs[0].datatype = DataType::kInt32;
+  EXPECT_EQ(node_->Submit(*lane_, typed).message(),
+            "[request id: <id_unknown>] inference input 'x' data-type is 'INT32', but model 'echo' expects "
+            "'FP32'");
+  TestCall named("echo", {1, 2, 3, 4}, 1);
+  named.inputs[0].name = "z";
+  EXPECT_EQ(node_->Submit(*lane_, named).message(),
+            "[request id: <id_unknown>] unexpected inference input 'z' for model 'echo'");
+  TestCall none("echo", {1, 2, 3, 4}, 1);
+  none.inputs.clear();
+  EXPECT_EQ(node_->Submit(*lane_, none).message(),
+            "[request id: <id_unknown>] expected 1 inputs but got 0 inputs for model 'echo'. Got input(s) "
+            "[], but missing required input(s) ['x']. Please provide all required input(s).");
+  TestCall short_bytes("echo", {1, 2, 3, 4}, 1);
+  short_bytes.inputs[0].bytes = short_bytes.inputs[0].bytes.first(15);
+  EXPECT_EQ(node_->Submit(*lane_, short_bytes).message(),
+            "[request id: <id_unknown>] input byte size mismatch for input 'x' for model 'echo'. Expected "
+            "16, got 15");
+  TestCall output("echo", {1, 2, 3, 4}, 1);
+  WantedOutput unknown_output;
+  unknown_output.name = "q";
+  output.wanted.push_back(unknown_output);
+  EXPECT_EQ(node_->Submit(*lane_, output).message(),
+            "[request id: <id_unknown>] unexpected inference output 'q' for model 'echo'");
+  TestCall unknown("nope", {1, 2, 3, 4}, 1);
+  EXPECT_EQ(node_->Submit(*lane_, unknown).message(),
+            "Request for unknown model: 'nope' is not found");
+  TestCall version("echo", {1, 2, 3, 4}, 1);
+  version.version = "9";
+  EXPECT_EQ(node_->Submit(*lane_, version).message(),
+            "Request for unknown model: 'echo' version 9 is not found");
+  TestCall tenant("echo", {1, 2, 3, 4}, 1);
+  tenant.tenant = "stranger";
+  EXPECT_EQ(node_->Submit(*lane_, tenant).message(), "the tenant 'stranger' is not declared");
+  EXPECT_EQ(node_->Ends().accepted, 0U);
+}
+
+TEST_F(NodeTest, CancelledWhileWaitingEndsOnceWithoutARun) {
+  source_.Put(EchoConfig("slow"), "run_ns = 1000");
+  Start();
+  gate_.Close();
+  TestCall first("slow", {1, 2, 3, 4});
+  TestCall second("slow", {1, 2, 3, 4});
+  TestCall third("slow", {1, 2, 3, 4});
+  ASSERT_TRUE(node_->Submit(*lane_, first).ok());
+  ASSERT_TRUE(node_->Submit(*lane_, second).ok());
+  ASSERT_TRUE(node_->Submit(*lane_, third).ok());
+  Turn();
+  gate_.AwaitWaiting(2);
+  node_->Cancel(*lane_, third);
+  Turn();
+  EXPECT_EQ(third.completions(), 1);
+  EXPECT_EQ(third.end, End::kCancelled);
+  gate_.Open();
+  first.AwaitComplete();
+  second.AwaitComplete();
+  for (TestCall* call : {&first, &second, &third}) Finish(*call);
+  EXPECT_EQ(node_->Ends().cancelled, 1U);
+  EXPECT_EQ(node_->Ends().replied, 2U);
+}
+
+TEST_F(NodeTest, CancelReachesARunningNetwork) {
+  source_.Put(EchoConfig("slow"), "run_ns = 3600000000000\noccupy = sleep");
+  Start();
+  TestCall call("slow", {1, 2, 3, 4});
+  ASSERT_TRUE(node_->Submit(*lane_, call).ok());
+  Turn();
+  node_->Cancel(*lane_, call);
+  Turn();
+  call.AwaitComplete();
+  EXPECT_EQ(call.end, End::kCancelled);
+  Finish(call);
+}
+
+TEST_F(NodeTest, FailingRunFailsItsRequestWithTheReason) {
+  source_.Put(EchoConfig("faulty"), "run_ns = 1000\nfail_every = 1");
+  Start();
+  TestCall call("faulty", {1, 2, 3, 4});
+  ASSERT_TRUE(Ask(call).ok());
+  EXPECT_EQ(call.end, End::kFailed);
+  EXPECT_EQ(call.status.code(), Code::kInternal);
+  EXPECT_FALSE(call.status.message().empty());
+  Finish(call);
+}
+
+TEST_F(NodeTest, BrokenModelIsUnavailableWithItsReasonAndOthersServe) {
+  source_.Put(EchoConfig("bad"), "load_error = no such file");
+  source_.Put(EchoConfig("good"), "run_ns = 1000");
+  Start();
+  TestCall call("good", {1, 2, 3, 4});
+  ASSERT_TRUE(Ask(call).ok());
+  Finish(call);
+  const std::vector<IndexRow> index = node_->Index(false);
+  ASSERT_EQ(index.size(), 2U);
+  EXPECT_EQ(index[0].name, "bad");
+  EXPECT_EQ(index[0].state, ModelState::kUnavailable);
+  EXPECT_NE(index[0].reason.find("no such file"), std::string::npos);
+  EXPECT_EQ(index[1].state, ModelState::kReady);
+}
+
+TEST_F(NodeTest, ReloadUnderLoadDropsNothingAndTheOldVersionServesUntilTheNewIsReady) {
+  options_.control = ControlMode::kExplicit;
+  options_.load_at_start = {"*"};
+  source_.Put(EchoConfig("echo"), "run_ns = 20000");
+  Start();
+  std::atomic<bool> stop = false;
+  std::atomic<int> answered = 0;
+  std::atomic<int> refused = 0;
+  std::vector<std::thread> clients;
+  for (int i = 0; i < 2; ++i) {
+    clients.emplace_back([&] {
+      Lane lane(*node_);
+      while (!stop) {
+        TestCall call("echo", {1, 2, 3, 4});
+        if (!node_->Submit(lane, call).ok()) {
+          ++refused;
+          continue;
+        }
+        while (lane.FinishTurn()) {
+        }
+        call.AwaitComplete();
+        ++(call.end == End::kReplied ? answered : refused);
+        node_->Written(lane, call, true);
+        while (lane.FinishTurn()) {
+        }
+      }
+    });
+  }
+  for (int i = 0; i < 30; ++i) {
+    EXPECT_TRUE(Control([&](Node::Done done) { node_->Load("echo", {}, std::move(done)); }).ok());
+  }
+  Await([&] { return answered > 100; });
+  stop = true;
+  for (std::thread& client : clients) client.join();
+  EXPECT_EQ(refused, 0);
+  EXPECT_EQ(node_->Ends().accepted, node_->Ends().replied);
+}
+
+TEST_F(NodeTest, FailedReloadLeavesTheOldVersionServing) {
+  options_.control = ControlMode::kExplicit;
+  options_.load_at_start = {"echo"};
+  source_.Put(EchoConfig("echo"), "run_ns = 1000");
+  Start();
+  source_.Put(EchoConfig("echo"), "load_error = torn file");
+  const Status status =
+      Control([&](Node::Done done) { node_->Load("echo", {}, std::move(done)); });
+  EXPECT_NE(status.message().find("torn file"), std::string::npos);
+  TestCall call("echo", {1, 2, 3, 4});
+  ASSERT_TRUE(Ask(call).ok());
+  EXPECT_EQ(call.end, End::kReplied);
+  Finish(call);
+}
+
+TEST_F(NodeTest, UnloadedModelIsNotFoundAndItsRunningRequestsAreAnswered) {
+  options_.control = ControlMode::kExplicit;
+  options_.load_at_start = {"echo"};
+  source_.Put(EchoConfig("echo"), "run_ns = 1000");
+  Start();
+  gate_.Close();
+  TestCall call("echo", {1, 2, 3, 4});
+  ASSERT_TRUE(node_->Submit(*lane_, call).ok());
+  Turn();
+  gate_.AwaitWaiting(1);
+  EXPECT_TRUE(Control([&](Node::Done done) { node_->Unload("echo", std::move(done)); }).ok());
+  TestCall late("echo", {1, 2, 3, 4});
+  EXPECT_EQ(node_->Submit(*lane_, late).message(),
+            "Request for unknown model: 'echo' has no available versions");
+  gate_.Open();
+  call.AwaitComplete();
+  EXPECT_EQ(call.end, End::kReplied);
+  Finish(call);
+}
+
+TEST_F(NodeTest, ControlIsRefusedUnlessExplicit) {
+  source_.Put(EchoConfig("echo"), "run_ns = 1000");
+  Start();
+  EXPECT_EQ(Control([&](Node::Done done) { node_->Load("echo", {}, std::move(done)); }).message(),
+            "explicit model load / unload is not allowed if polling is enabled");
+}
+
+TEST_F(NodeTest, DrainAnswersWhatWasAcceptedAndRefusesTheRest) {
+  source_.Put(EchoConfig("echo"), "run_ns = 1000");
+  Start();
+  gate_.Close();
+  TestCall call("echo", {1, 2, 3, 4});
+  ASSERT_TRUE(node_->Submit(*lane_, call).ok());
+  Turn();
+  gate_.AwaitWaiting(1);
+  std::atomic<bool> drained = false;
+  node_->Drain([&] { drained = true; });
+  EXPECT_FALSE(node_->Ready());
+  TestCall late("echo", {1, 2, 3, 4});
+  ASSERT_TRUE(Ask(late).ok());
+  EXPECT_EQ(late.end, End::kRejected);
+  EXPECT_EQ(late.reject_reason, RejectReason::kDraining);
+  Finish(late);
+  EXPECT_FALSE(drained);
+  gate_.Open();
+  call.AwaitComplete();
+  EXPECT_FALSE(drained);
+  Finish(call);
+  EXPECT_TRUE(drained);
+  EXPECT_EQ(call.end, End::kReplied);
+}
+
+TEST_F(NodeTest, BoundBelowTheFastestRunIsRefusedWithTheSmallestThatWouldDo) {
+  source_.Put(EchoConfig("slow"), "run_ns = 5000000\noccupy = sleep");
+  Start();
+  TestCall first("slow", {1, 2, 3, 4});
+  ASSERT_TRUE(Ask(first).ok());
+  Finish(first);
+  TestCall tight("slow", {1, 2, 3, 4});
+  tight.bounds.latency = Duration::Milliseconds(1);
+  ASSERT_TRUE(Ask(tight).ok());
+  EXPECT_EQ(tight.end, End::kRejected);
+  EXPECT_EQ(tight.reject_reason, RejectReason::kNotFeasible);
+  EXPECT_GE(tight.facts.earliest_bound, Duration::Milliseconds(5));
+  Finish(tight);
+  TestCall again("slow", {1, 2, 3, 4});
+  again.bounds.latency = tight.facts.earliest_bound;
+  ASSERT_TRUE(Ask(again).ok());
+  EXPECT_EQ(again.end, End::kReplied);
+  Finish(again);
+}
+
+TEST_F(NodeTest, NewTenantsApplyWithoutARestart) {
+  source_.Put(EchoConfig("echo"), "run_ns = 1000");
+  Start();
+  NodeSettings settings;
+  Tenant camera;
+  camera.name = "camera";
+  settings.tenants.push_back(camera);
+  node_->Apply(settings);
+  TestCall call("echo", {1, 2, 3, 4});
+  call.tenant = "camera";
+  ASSERT_TRUE(Ask(call).ok());
+  EXPECT_EQ(call.end, End::kReplied);
+  Finish(call);
+}
+
+}  // namespace
+}  // namespace cotenant
