@@ -1,0 +1,18 @@
+#pragma once
+
+/// Everything that can happen to a node, by chance with a seed: for tests of the brain.
+
+#include <cstdint>
+
+#include "simulation/simulated_node.h"
+
+namespace cotenant {
+
+/// Settings of a small node with several models and tenants, and policies, all drawn from the seed.
+SimulationSettings RandomSettings(std::uint64_t seed);
+
+/// Plans arrivals, cancellations, loads, unloads, changes of policy, useless and unknown events,
+/// and a drain at the end. `settings` is what the node was made with.
+void PlanRandomScript(const SimulationSettings& settings, std::uint64_t seed, SimulatedNode& node);
+
+}  // namespace cotenant

@@ -1,0 +1,91 @@
+#include "simulation/random_script.h"
+
+#include <gtest/gtest.h>
+
+#include <utility>
+#include <vector>
+
+#include "simulation/checker.h"
+
+namespace cotenant {
+namespace {
+
+struct Recorded {
+  Instant now;
+  std::vector<Event> events;
+};
+
+struct Played {
+  std::vector<std::string> violations;
+  std::uint64_t digest = 0;
+  std::uint64_t starts = 0;
+  std::uint64_t batched = 0;
+  std::uint64_t inline_starts = 0;
+  EndCounts ends;
+  std::vector<Recorded> log;
+};
+
+Played Play(std::uint64_t seed) {
+  const SimulationSettings settings = RandomSettings(seed);
+  SimulatedNode node(settings);
+  Checker checker(settings.scheduler);
+  Played played;
+  node.Observe([&](Instant now, std::span<const Event> events, const ActionList& actions) {
+    checker.Crank(now, events, actions);
+    played.log.push_back({now, {events.begin(), events.end()}});
+  });
+  PlanRandomScript(settings, seed, node);
+  node.Run();
+  played.ends = node.scheduler().Ends();
+  checker.Finish(played.ends);
+  played.violations = checker.violations();
+  played.digest = checker.digest();
+  played.starts = checker.starts();
+  played.batched = checker.batched();
+  played.inline_starts = checker.inline_starts();
+  return played;
+}
+
+TEST(RandomScripts, KeepEveryInvariantUnder200Seeds) {
+  EndCounts all;
+  std::uint64_t batched = 0;
+  std::uint64_t inline_starts = 0;
+  for (std::uint64_t seed = 1; seed <= 200; ++seed) {
+    const Played played = Play(seed);
+    EXPECT_EQ(played.violations, std::vector<std::string>{}) << "seed " << seed;
+    all.replied += played.ends.replied;
+    all.rejected += played.ends.rejected;
+    all.expired += played.ends.expired;
+    all.cancelled += played.ends.cancelled;
+    all.failed += played.ends.failed;
+    batched += played.batched;
+    inline_starts += played.inline_starts;
+  }
+  // The scripts must reach what they are to test.
+  EXPECT_GT(all.replied, 10'000U);
+  EXPECT_GT(all.rejected, 1'000U);
+  EXPECT_GT(all.expired, 500U);
+  EXPECT_GT(all.cancelled, 1'000U);
+  EXPECT_GT(all.failed, 500U);
+  EXPECT_GT(batched, 500U);
+  EXPECT_GT(inline_starts, 1'000U);
+}
+
+TEST(RandomScripts, ReplayedIntoAFreshSchedulerGiveTheSameActions) {
+  for (std::uint64_t seed = 1; seed <= 20; ++seed) {
+    const Played played = Play(seed);
+    const SimulationSettings settings = RandomSettings(seed);
+    Scheduler fresh(settings.scheduler);
+    Checker checker(settings.scheduler);
+    ActionList actions;
+    for (const Recorded& crank : played.log) {
+      fresh.Crank(crank.now, crank.events, actions);
+      checker.Crank(crank.now, crank.events, actions);
+    }
+    EXPECT_EQ(checker.digest(), played.digest) << "seed " << seed;
+    EXPECT_GT(checker.starts(), 0U);
+  }
+}
+
+}  // namespace
+}  // namespace cotenant

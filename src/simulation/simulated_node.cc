@@ -1,0 +1,104 @@
+#include "simulation/simulated_node.h"
+
+#include <algorithm>
+#include <utility>
+#include <variant>
+
+#include "base/check.h"
+
+namespace cotenant {
+
+SimulatedNode::SimulatedNode(SimulationSettings settings)
+    : settings_(std::move(settings)),
+      scheduler_(settings_.scheduler),
+      device_(settings_.models, settings_.seed),
+      random_(~settings_.seed) {
+  COTENANT_CHECK(settings_.models.size() == settings_.model_settings.size());
+}
+
+void SimulatedNode::Run() {
+  while (!queue_.empty()) {
+    now_ = std::max(now_, queue_.next());
+    events_.clear();
+    // What happens at one instant comes in one turn, or in several, as between threads.
+    while (!queue_.empty() && queue_.next() <= now_) {
+      events_.push_back(queue_.Take());
+      if (random_.Below(4) == 0) break;
+    }
+    scheduler_.Crank(now_, events_, actions_);
+    for (const Observer& observer : observers_) observer(now_, events_, actions_);
+    CarryOut(actions_);
+  }
+}
+
+void SimulatedNode::CarryOut(const ActionList& actions) {
+  chain_.clear();
+  for (const Action& action : actions.actions) {
+    if (const auto* run = std::get_if<StartRun>(&action)) {
+      if (run->where == Where::kInline) {
+        chain_.push_back(*run);
+      } else {
+        const Duration takes = device_.RunTime(ToIndex(run->model), run->rows);
+        Plan(now_ + takes, EndOf(*run, now_ + takes, takes));
+      }
+    } else if (const auto* reply = std::get_if<Reply>(&action)) {
+      WriteReply(reply->request);
+    } else if (const auto* reject = std::get_if<Reject>(&action)) {
+      WriteReply(reject->request);
+    } else if (const auto* load = std::get_if<StartLoad>(&action)) {
+      Load(load->model);
+    } else if (const auto* unload = std::get_if<StartUnload>(&action)) {
+      const Instant done = now_ + Duration::Milliseconds(1);
+      Plan(done, Unloaded{done, unload->model, {}});
+    } else if (const auto* wake = std::get_if<WakeAt>(&action)) {
+      Plan(wake->at, Woken{wake->at});
+    }
+    // A stopped run ends by itself here: stopping late is allowed.
+  }
+  if (!chain_.empty()) StartInline(chain_);
+}
+
+void SimulatedNode::StartInline(std::span<const StartRun> chain) {
+  const bool split = random_.Below(1'000) < settings_.split_chains;
+  std::vector<std::pair<Instant, Event>> ends;
+  Instant end = now_;
+  for (const StartRun& run : chain) {
+    const Duration takes = device_.RunTime(ToIndex(run.model), run.rows);
+    end = end + takes;
+    ends.emplace_back(end, EndOf(run, end, takes));
+  }
+  for (auto& [at, event] : ends) Plan(split ? at : end, std::move(event));
+}
+
+Event SimulatedNode::EndOf(const StartRun& run, Instant ends, Duration takes) {
+  switch (device_.RunOutcome(ToIndex(run.model))) {
+    case DeviceModel::Outcome::kBadContent:
+      return RunFailed{ends, run.run, takes, Code::kInvalidArgument, true};
+    case DeviceModel::Outcome::kBroken:
+      return RunFailed{ends, run.run, takes, Code::kInternal, false};
+    case DeviceModel::Outcome::kGood: break;
+  }
+  return RunFinished{ends, run.run, takes, {}};
+}
+
+void SimulatedNode::WriteReply(RequestId request) {
+  const Instant written = now_ + settings_.reply_takes;
+  Plan(written, ReplyWritten{written, request});
+}
+
+void SimulatedNode::Load(ModelId model) {
+  const Duration takes = device_.model(ToIndex(model)).load;
+  const Instant done = now_ + takes;
+  if (device_.LoadFails(ToIndex(model))) {
+    Plan(done, LoadFailed{done, model, Code::kInternal});
+    return;
+  }
+  LoadFinished event;
+  event.at = done;
+  event.model = model;
+  event.settings = settings_.model_settings[ToIndex(model)];
+  event.ran_for = takes;
+  Plan(done, event);
+}
+
+}  // namespace cotenant
