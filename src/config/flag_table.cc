@@ -196,7 +196,7 @@ constexpr Flag kFlags[] = {
     {"backend-config", kValue, kUsed, "Models", "B,K=V",
      "onnxruntime,default-max-batch-size=N (4); others have no effect", SetBackendConfig},
     {"strict-readiness", kBoolean, kUsed, "Models", "BOOL",
-     "ready only when every model is (true)", SET(SetBoolean(v, o.strict_readiness))},
+     "ready only when every model loaded; else when all loads ended (false)", SET(SetBoolean(v, o.strict_readiness))},
     {"exit-on-error", kBoolean, kUsed, "Models", "BOOL",
      "end when a model fails at start (false)", SET(SetBoolean(v, o.exit_on_error))},
 

@@ -84,7 +84,7 @@ struct ServeOptions {
   std::int32_t load_threads = 1;
   bool complete_configs = true;
   std::int32_t default_max_batch_size = 4;
-  bool strict_readiness = true;
+  bool strict_readiness = false;
   bool exit_on_error = false;
   std::string server_id = "cotenant";
 

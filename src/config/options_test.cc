@@ -36,7 +36,7 @@ TEST(Options, CotenantServesAFolderOnTheLoopbackAddress) {
   EXPECT_EQ(options->grpc.port, 8001);
   EXPECT_EQ(options->metrics.address, "127.0.0.1");
   EXPECT_EQ(options->settings.policies.dispatch, "edf");
-  EXPECT_TRUE(options->strict_readiness);
+  EXPECT_FALSE(options->strict_readiness);
   EXPECT_FALSE(options->exit_on_error);
   EXPECT_TRUE(options->config_file.empty());
 }

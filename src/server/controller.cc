@@ -30,8 +30,9 @@ Controller::Controller(const NodeOptions& options, ModelSource& source, Backend&
       telemetry_(telemetry),
       links_(std::move(links)) {}
 
-void Controller::LoadAtStart() {
-  thread_.Post([this] {
+void Controller::LoadAtStart(std::function<void(bool)> loaded) {
+  thread_.Post([this, loaded = std::move(loaded)] {
+    loaded_ = loaded;
     Result<std::vector<std::string>> all = source_.List();
     std::vector<std::string> names;
     const std::vector<std::string>& asked = options_.load_at_start;
@@ -60,7 +61,9 @@ void Controller::LoadAtStart() {
 
 void Controller::CountStartup(const Status& status) {
   if (!status.ok()) startup_failed_.store(true, std::memory_order_release);
-  if (--startup_left_ == 0) startup_ended_.store(true, std::memory_order_release);
+  if (--startup_left_ > 0) return;
+  startup_ended_.store(true, std::memory_order_release);
+  if (loaded_) loaded_(!startup_failed());
 }
 
 void Controller::Load(std::string model, LoadOverride override_, Done done) {

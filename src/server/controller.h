@@ -40,7 +40,7 @@ class Controller {
              Telemetry& telemetry, ControllerLinks links);
 
   /// Any thread; all return at once.
-  void LoadAtStart();
+  void LoadAtStart(std::function<void(bool)> loaded);
   void Load(std::string model, LoadOverride override_, Done done);
   void Unload(std::string model, Done done);
   void Poll();
@@ -89,6 +89,7 @@ class Controller {
   std::map<ModelId, PendingLoad> pending_;
   std::map<ModelId, std::shared_ptr<ServedModel>> leaving_;
   std::size_t startup_left_ = 0;
+  std::function<void(bool)> loaded_;
   std::atomic<bool> startup_ended_ = false;
   std::atomic<bool> startup_failed_ = false;
   LoadThread thread_;  // Last: its tasks use everything above.

@@ -69,13 +69,13 @@ Node::~Node() {
   body_->control_lane.reset();
 }
 
-Status Node::Start() {
+Status Node::Start(std::function<void(bool)> loaded) {
   if (options_.control == ControlMode::kPoll && options_.poll_interval > Duration()) {
     body_->keeper.SetPoll(options_.poll_interval, [this] { body_->controller.Poll(); });
   }
   COTENANT_RETURN_IF_ERROR(body_->keeper.Start());
   body_->workers.Start();
-  body_->controller.LoadAtStart();
+  body_->controller.LoadAtStart(std::move(loaded));
   return Status();
 }
 

@@ -62,7 +62,8 @@ class Node {
   Node& operator=(const Node&) = delete;
 
   /// Starts workers and the load thread and begins to load. Returns at once; `Ready` tells the rest.
-  Status Start();
+  /// `loaded` is called once on the load thread when the start-up loads have ended: true when all did well.
+  Status Start(std::function<void(bool)> loaded = {});
 
   // --- One request. The caller's own lane; no lock is taken.
 

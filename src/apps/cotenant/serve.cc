@@ -1,0 +1,289 @@
+#include "apps/cotenant/serve.h"
+
+#include <pthread.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <csignal>
+#include <cstdio>
+#include <cstring>
+#include <ctime>
+#include <filesystem>
+#include <memory>
+
+#include "apps/cotenant/usable_cpus.h"
+#include "config/directory_source.h"
+#include "execution/onnx/onnx_backend.h"
+#include "protocol/grpc/grpc_server.h"
+#include "protocol/http/http_server.h"
+#include "protocol/server_facts.h"
+#include "server/io_thread.h"
+#include "server/node.h"
+#include "telemetry/log.h"
+#include "telemetry/telemetry.h"
+
+namespace cotenant {
+namespace {
+
+/// Sent to the main thread when the last accepted request is answered.
+constexpr int kDrainedSignal = SIGUSR1;
+/// Sent to the main thread when a model failed at start and --exit-on-error says that this ends the program.
+constexpr int kFailedSignal = SIGUSR2;
+
+sigset_t OurSignals() {
+  sigset_t set;
+  sigemptyset(&set);
+  for (int signal : {SIGTERM, SIGINT, SIGHUP, kDrainedSignal, kFailedSignal}) sigaddset(&set, signal);
+  return set;
+}
+
+/// Raises the limit of open files as far as it goes, and says when that is too low for the connections asked for.
+void RaiseFileLimit(std::uint64_t connections_max) {
+  rlimit limit{};
+  if (getrlimit(RLIMIT_NOFILE, &limit) != 0) return;
+  constexpr std::uint64_t kOtherFiles = 256;
+  const std::uint64_t wanted = connections_max + kOtherFiles;
+  if (limit.rlim_cur < wanted && limit.rlim_max != RLIM_INFINITY && limit.rlim_max < wanted) {
+    // Root may go beyond its hard limit.
+    const rlimit raised{wanted, wanted};
+    if (setrlimit(RLIMIT_NOFILE, &raised) == 0) return;
+  }
+  limit.rlim_cur = limit.rlim_max;
+  setrlimit(RLIMIT_NOFILE, &limit);
+  getrlimit(RLIMIT_NOFILE, &limit);
+  if (limit.rlim_cur != RLIM_INFINITY && limit.rlim_cur < wanted) {
+    LogWarning("the limit of open files is " + std::to_string(limit.rlim_cur) + ", too low for " +
+               std::to_string(connections_max) +
+               " connections: raise it (ulimit -n), or lower --connections-max");
+  }
+}
+
+Status SetUpLog(const LogFlags& flags) {
+  LogOptions options;
+  options.format = flags.style == LogStyle::kJson ? LogFormat::kJson : LogFormat::kText;
+  options.file = flags.file;
+  options.level = flags.verbose > 0 ? LogLevel::kDebug
+                  : flags.info      ? LogLevel::kInfo
+                  : flags.warning   ? LogLevel::kWarning
+                                    : LogLevel::kError;
+  return SetUpLog(options);
+}
+
+NodeOptions NodeOptionsOf(const ServeOptions& options, std::int32_t cpus) {
+  NodeOptions node;
+  node.scheduler.slots = options.slots > 0 ? options.slots : cpus;
+  node.scheduler.inline_beyond_slots_max = cpus;
+  node.scheduler.waiting_max = options.limits.waiting_max;
+  node.scheduler.node = options.settings;
+  switch (options.control) {
+    case ModelControl::kNone: node.control = ControlMode::kNone; break;
+    case ModelControl::kPoll: node.control = ControlMode::kPoll; break;
+    case ModelControl::kExplicit: node.control = ControlMode::kExplicit; break;
+  }
+  node.poll_interval = options.poll_interval;
+  node.load_at_start = options.load_models;
+  node.strict_readiness = options.strict_readiness;
+  node.server_id = options.server_id;
+  node.decision_trace_path = options.decision_trace;
+  return node;
+}
+
+HttpOptions HttpOptionsOf(const ServeOptions& options) {
+  HttpOptions http;
+  http.connections_max = options.limits.connections_max;
+  http.head_max = options.limits.http_head_max;
+  http.body_max = options.limits.body_max;
+  http.inflight_bytes_max = options.limits.in_flight_bytes_max;
+  http.json_depth_max = options.limits.json_depth_max;
+  http.tensors_max = options.limits.tensors_max;
+  http.header_forward_pattern = options.http_header_forward_pattern;
+  return http;
+}
+
+GrpcOptions GrpcOptionsOf(const ServeOptions& options) {
+  GrpcOptions grpc;
+  grpc.address = options.grpc.address;
+  grpc.port = options.grpc.port;
+  grpc.body_max = options.limits.body_max;
+  grpc.in_flight_bytes_max = options.limits.in_flight_bytes_max;
+  grpc.streams_per_connection_max = static_cast<std::int32_t>(options.limits.grpc_streams_max);
+  grpc.tensors_max = static_cast<int>(options.limits.tensors_max);
+  grpc.keepalive_time = options.keepalive.time;
+  grpc.keepalive_timeout = options.keepalive.timeout;
+  grpc.keepalive_permit_without_calls = options.keepalive.permit_without_calls;
+  grpc.pings_without_data_max = options.keepalive.pings_without_data_max;
+  grpc.ping_interval_without_data_min = options.keepalive.ping_interval_without_data_min;
+  grpc.ping_strikes_max = options.keepalive.ping_strikes_max;
+  grpc.connection_age_max = options.keepalive.connection_age_max;
+  grpc.connection_age_grace = options.keepalive.connection_age_grace;
+  grpc.header_forward_pattern = options.grpc_header_forward_pattern;
+  return grpc;
+}
+
+/// The running server: everything that must end in order.
+class Server {
+ public:
+  explicit Server(const ServeOptions& options)
+      : options_(options),
+        cpus_(UsableCpus()),
+        source_(Repositories(options),
+                {options.default_max_batch_size, options.complete_configs}) {}
+
+  Status Start();
+  /// Waits for the signal that ends the server, and drains. True when everything accepted was answered.
+  bool Attend();
+
+ private:
+  static std::vector<std::filesystem::path> Repositories(const ServeOptions& options) {
+    return {options.repositories.begin(), options.repositories.end()};
+  }
+  Status Listen();
+  void Reload();
+  bool Drain();
+
+  const ServeOptions& options_;
+  std::int32_t cpus_;
+  DirectorySource source_;
+  Telemetry telemetry_;
+  std::unique_ptr<OnnxBackend> backend_;
+  std::unique_ptr<Node> node_;
+  std::vector<std::unique_ptr<IoThread>> threads_;
+  std::unique_ptr<HttpServer> http_;
+  std::unique_ptr<GrpcServer> grpc_;
+};
+
+Status Server::Start() {
+  OnnxOptions onnx;
+  onnx.log = [](void*, OnnxLogLevel level, std::string_view message) {
+    Log(level == OnnxLogLevel::kError ? LogLevel::kError : LogLevel::kWarning, message);
+  };
+  Result<std::unique_ptr<OnnxBackend>> backend = OnnxBackend::Create(onnx);
+  COTENANT_RETURN_IF_ERROR(backend.status());
+  backend_ = *std::move(backend);
+  node_ = std::make_unique<Node>(NodeOptionsOf(options_, cpus_), source_, *backend_, telemetry_);
+  const pthread_t main_thread = pthread_self();
+  COTENANT_RETURN_IF_ERROR(node_->Start([this, main_thread](bool all_loaded) {
+    if (!all_loaded && options_.exit_on_error) pthread_kill(main_thread, kFailedSignal);
+  }));
+  return Listen();
+}
+
+Status Server::Listen() {
+  const std::int32_t count = options_.io_threads > 0 ? options_.io_threads : cpus_;
+  std::vector<IoThread*> threads;
+  for (std::int32_t i = 0; i < count; ++i) {
+    threads_.push_back(std::make_unique<IoThread>(*node_, static_cast<std::size_t>(i)));
+    threads.push_back(threads_.back().get());
+  }
+  http_ = std::make_unique<HttpServer>(*node_, telemetry_, threads, HttpOptionsOf(options_));
+  for (std::unique_ptr<IoThread>& thread : threads_) thread->Start();
+  const auto say = [](const char* what, const std::string& address, std::uint16_t port) {
+    LogInfo(std::string("Started ") + what + " at " + address + ":" + std::to_string(port));
+  };
+  if (options_.grpc.allow) {
+    grpc_ = std::make_unique<GrpcServer>(*node_, telemetry_, GrpcOptionsOf(options_));
+    COTENANT_RETURN_IF_ERROR(grpc_->Start());
+    say("GRPCInferenceService", options_.grpc.address, grpc_->port());
+  }
+  if (options_.http.allow) {
+    Result<std::uint16_t> port = http_->Listen(options_.http.address, options_.http.port);
+    COTENANT_RETURN_IF_ERROR(port.status());
+    say("HTTPService", options_.http.address, *port);
+  }
+  if (options_.metrics.allow) {
+    Result<std::uint16_t> port =
+        http_->ListenMetrics(options_.metrics.address, options_.metrics.port);
+    COTENANT_RETURN_IF_ERROR(port.status());
+    say("Metrics Service", options_.metrics.address, *port);
+  }
+  return Status();
+}
+
+void Server::Reload() {
+  LogInfo("reading the configuration and the models again");
+  Result<NodeSettings> settings = ReadSettings(options_);
+  if (settings.ok()) {
+    node_->Apply(*std::move(settings));
+  } else {
+    LogError(settings.status().message() + "; the settings in force stay");
+  }
+  node_->Reload();
+}
+
+bool Server::Attend() {
+  const sigset_t set = OurSignals();
+  while (true) {
+    const int signal = sigwaitinfo(&set, nullptr);
+    if (signal == SIGHUP) {
+      Reload();
+    } else if (signal == SIGTERM || signal == SIGINT) {
+      return Drain();
+    } else if (signal == kFailedSignal) {
+      LogError("a model failed to load at start, and --exit-on-error is set");
+      Drain();
+      return false;
+    }
+  }
+}
+
+bool Server::Drain() {
+  LogInfo("draining: no new requests; what was accepted is answered");
+  const pthread_t main_thread = pthread_self();
+  node_->Drain([main_thread] { pthread_kill(main_thread, kDrainedSignal); });
+  const sigset_t set = OurSignals();
+  timespec left{static_cast<time_t>(options_.drain_timeout.seconds()), 0};
+  bool drained = false;
+  while (!drained) {
+    const int signal = sigtimedwait(&set, nullptr, &left);
+    drained = signal == kDrainedSignal;
+    if (signal == SIGTERM || signal == SIGINT) break;  // Asked twice: at once.
+    if (signal < 0 && errno == EAGAIN) break;
+  }
+  if (!drained) LogWarning("the drain was cut short: some requests were not answered");
+  if (grpc_) grpc_->Stop();
+  http_->Stop();
+  for (std::unique_ptr<IoThread>& thread : threads_) thread->Stop();
+  return drained;
+}
+
+}  // namespace
+
+std::string VersionLine() {
+  return "cotenant " + std::string(kServerVersion) + " (ONNX Runtime " + OnnxRuntimeVersion() + ")";
+}
+
+int Serve(Program program, std::span<const std::string> arguments) {
+  Result<ServeOptions> options = ParseServe(program, arguments);
+  if (!options.ok()) {
+    std::fprintf(stderr, "%s\n", options.status().message().c_str());
+    return 2;
+  }
+  if (options->help || options->version) {
+    std::fputs((options->help ? ServeHelp(program) : VersionLine() + "\n").c_str(), stdout);
+    return 0;
+  }
+  if (Status status = SetUpLog(options->log); !status.ok()) {
+    std::fprintf(stderr, "%s\n", status.message().c_str());
+    return 2;
+  }
+  for (const std::string& warning : options->warnings) LogWarning(warning);
+  // Before any thread exists: all of them inherit the mask, and only the main thread takes signals.
+  const sigset_t set = OurSignals();
+  pthread_sigmask(SIG_BLOCK, &set, nullptr);
+  std::signal(SIGPIPE, SIG_IGN);
+  RaiseFileLimit(options->limits.connections_max);
+  LogInfo(VersionLine());
+  auto server = std::make_unique<Server>(*options);
+  if (Status status = server->Start(); !status.ok()) {
+    LogError(status.message());
+    // Not through destructors: threads may be inside a load.
+    _exit(1);
+  }
+  const bool drained = server->Attend();
+  LogInfo("ended");
+  // Everything that matters is answered and closed; freeing what is left would only take time.
+  _exit(drained ? 0 : 1);
+}
+
+}  // namespace cotenant
