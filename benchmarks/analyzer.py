@@ -1,4 +1,4 @@
-"""perf_analyzer against us and, where it is installed, a real tritonserver that runs the same file. For benchmarks/run."""
+"""perf_analyzer against us and, where installed, a real tritonserver that runs the same file. For benchmarks/run."""
 
 import contextlib
 import re

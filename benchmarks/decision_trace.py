@@ -10,7 +10,7 @@ def percentile(values, part):
 
 
 class Trace:
-    """All times in nanoseconds of the machine's monotonic clock. The large network is the model whose runs are longer."""
+    """Times in nanoseconds of the machine's monotonic clock. The large network is the model whose runs are longer."""
 
     def __init__(self, path):
         self.arrived, self.began, self.ended = {}, {}, {}
@@ -41,7 +41,7 @@ class Trace:
 
 
 def beside(path, marks):
-    """What requests of the other models met. `marks`: quiet from marks[0] to marks[1], busy from marks[2] to marks[3]."""
+    """What the other models' requests met. `marks`: quiet from the first to the second, busy in the last two."""
     trace = Trace(path)
     begun = collections.defaultdict(list)
     for now, model, slot, _ in trace.runs.values():

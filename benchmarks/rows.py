@@ -1,4 +1,4 @@
-"""The rows of the benchmark: each measures us and its yardsticks interleaved, and returns findings. For benchmarks/run."""
+"""The rows of the benchmark: each measures us and its yardsticks in turns and returns findings. For benchmarks/run."""
 
 import collections
 import dataclasses
@@ -223,12 +223,13 @@ def beside(bench):
     total = sum(run["tiny"] for run in edf)
     steal = worst_steal(runs)
     return [
-        Finding("beside", f"tiny beside a saturated {one_run:.1f} ms network: runs of it that begin on the slot a tiny request gets, "
-                "between its arrival and start", f"at most {begun} (all of {total} requests)", "≤ 1, every request",
+        Finding("beside", f"tiny beside a saturated {one_run:.1f} ms network: runs of it that begin on the slot a tiny "
+                "request gets, between its arrival and start", f"at most {begun} (all of {total} requests)", "≤ 1, every request",
                 begun <= 1, True, steal, {"runs": runs, "bound_ms": bound_ms}),
         Finding("beside", "… server-side p99", f"{medians(edf, 'busy_p99_ms'):.2f} ms; quiet "
                 f"{medians(edf, 'quiet_p99_ms'):.2f}, p95 of one run {medians(edf, 'big_p95_ms'):.2f}; with fifo "
-                f"{medians(fifo, 'busy_p99_ms'):.2f}", "≤ quiet p99 + p95 of one run", median(excess) <= 0, True, steal),
+                f"{medians(fifo, 'busy_p99_ms'):.2f}", "≤ quiet p99 + p95 of one run", median(excess) <= 0, True,
+                steal),
         Finding("beside", f"… bounds of {bound_ms} ms met", f"edf {met['edf']:.2%}, fifo {met['fifo']:.2%}",
                 "edf ≥ 99 %, more than fifo", met["edf"] >= 0.99 and met["edf"] > met["fifo"], True, steal)]
 
@@ -319,8 +320,8 @@ def start(bench):
     middle = {key: median(values) for key, values in found.items()}
     return [
         Finding("start", "start to ready, two copies of the MLP", f"{middle['start_ms']:.0f} ms (HTTP only "
-                f"{middle['start_http_ms']:.0f}, bare {middle['bare_ms']:.0f})", "≤ 150 ms", middle["start_ms"] <= 150,
-                figures=dict(found)),
+                f"{middle['start_http_ms']:.0f}, bare {middle['bare_ms']:.0f})", "≤ 150 ms",
+                middle["start_ms"] <= 150, figures=dict(found)),
         Finding("start", "drain: SIGTERM to end (8 clients on a 2 ms network)", f"{middle['drain_idle_ms']:.0f} ms "
                 f"idle, {middle['drain_loaded_ms']:.0f} ms loaded", "≤ 100 ms",
                 max(middle["drain_idle_ms"], middle["drain_loaded_ms"]) <= 100)]
