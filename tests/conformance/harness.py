@@ -261,7 +261,7 @@ def alike(a, b):
     if isinstance(a, list) and isinstance(b, list):
         return len(a) == len(b) and all(map(alike, a, b))
     if isinstance(a, (int, float)) and isinstance(b, (int, float)):
-        return a == b or math.isclose(a, b, rel_tol=1e-6, abs_tol=1e-12)
+        return a == b or math.isclose(a, b, rel_tol=1e-6, abs_tol=1e-12) or (a != a and b != b)
     return type(a) is type(b) and a == b
 
 
@@ -294,7 +294,7 @@ def differences(case, theirs, ours):
     if None not in texts:
         if any(re.search(quoted, texts[0]) for quoted in QUOTED) and texts[0] != texts[1]:
             found["text"] = texts
-        elif not texts[1]:
+        elif texts[0] and not texts[1]:
             found["text"] = texts
         return found
     for part in ("body", "message", "stream", "bytes"):
