@@ -24,7 +24,6 @@ class QuantileWindow {
   /// The smallest sample that at least `percent` of the samples do not exceed; the window must not
   /// be empty.
   Duration Percentile(std::uint32_t percent) const;
-  void Clear() { *this = QuantileWindow(); }
 
  private:
   void RemoveSorted(std::int64_t sample);
