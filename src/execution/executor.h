@@ -1,10 +1,12 @@
 #pragma once
 
-/// What runs a network. The server sees only this; ONNX Runtime and the emulated executor are behind it.
+/// What runs a network. The server sees only this; ONNX Runtime and the emulated executor are
+/// behind it.
 ///
-/// A `Backend` loads; an `Executor` is one loaded version; a `Run` is a reusable set of buffers that carries out
-/// one batch at a time. All calls but `Run::Stop` block the calling thread until done, and computation happens
-/// on the calling thread (plus the model's own intra-op threads if it has more than one).
+/// A `Backend` loads; an `Executor` is one loaded version; a `Run` is a reusable set of buffers
+/// that carries out one batch at a time. All calls but `Run::Stop` block the calling thread until
+/// done, and computation happens on the calling thread (plus the model's own intra-op threads if it
+/// has more than one).
 
 #include <atomic>
 #include <memory>
@@ -20,8 +22,9 @@
 
 namespace cotenant {
 
-/// One input of one member. `bytes` is the protocol's raw form: little-endian elements, BYTES elements each with
-/// a u32 length before it (validated by the server). Need not be aligned. Not owned: stays until the run ends.
+/// One input of one member. `bytes` is the protocol's raw form: little-endian elements, BYTES
+/// elements each with a u32 length before it (validated by the server). Need not be aligned. Not
+/// owned: stays until the run ends.
 struct InputTensor {
   std::uint32_t index = 0;  ///< Into `ModelSignature::inputs`.
   DataType datatype = DataType::kInvalid;
@@ -47,19 +50,21 @@ class Run {
  public:
   virtual ~Run() = default;
 
-  /// Joins the members along the first dimension, runs, and splits the outputs likewise. Members of one call
-  /// agree in datatypes and in all dimensions but the first; if they do not: InvalidArgument.
-  /// `output_mask` has bit i set when some member wants output i (all set: every output).
-  /// Errors: InvalidArgument when the network refuses the content, ResourceExhausted when it asks for too much
-  /// memory, Cancelled after `Stop`, Internal for the rest. After an error the object can be used again.
+  /// Joins the members along the first dimension, runs, and splits the outputs likewise. Members of
+  /// one call agree in datatypes and in all dimensions but the first; if they do not:
+  /// InvalidArgument. `output_mask` has bit i set when some member wants output i (all set: every
+  /// output). Errors: InvalidArgument when the network refuses the content, ResourceExhausted when
+  /// it asks for too much memory, Cancelled after `Stop`, Internal for the rest. After an error the
+  /// object can be used again.
   virtual Status Execute(std::span<const Member> members, std::uint64_t output_mask) = 0;
-  /// Ends a running `Execute` soon (between two kernels). Any thread; harmless when nothing runs. A stop that
-  /// comes between two runs does not reach the next one.
+  /// Ends a running `Execute` soon (between two kernels). Any thread; harmless when nothing runs. A
+  /// stop that comes between two runs does not reach the next one.
   virtual void Stop() = 0;
-  /// The outputs of one member of the last `Execute`, in the signature's order, only those in the mask. Valid until
-  /// the next `Execute` or `Recycle`.
+  /// The outputs of one member of the last `Execute`, in the signature's order, only those in the
+  /// mask. Valid until the next `Execute` or `Recycle`.
   virtual std::span<const OutputTensor> Outputs(std::size_t member) const = 0;
-  /// Most memory that the last run had in use for activations and outputs, as counted by the allocator.
+  /// Most memory that the last run had in use for activations and outputs, as counted by the
+  /// allocator.
   virtual Bytes Peak() const = 0;
   /// Gives the outputs' memory back, and keeps what is worth keeping for the next run.
   virtual void Recycle() = 0;
@@ -76,7 +81,8 @@ class Executor {
   virtual ~Executor() = default;
   virtual const ModelSignature& signature() const = 0;
   virtual LoadFacts facts() const = 0;
-  /// Several may exist and execute at the same time, on different threads. The executor outlives them.
+  /// Several may exist and execute at the same time, on different threads. The executor outlives
+  /// them.
   virtual std::unique_ptr<Run> NewRun() = 0;
 };
 

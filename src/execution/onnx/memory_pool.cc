@@ -191,7 +191,8 @@ void MemoryPool::Unlink(Block* block) {
   kept_ -= static_cast<std::int64_t>(block->size);
 }
 
-// The chain of those dropped is linked by `same_next`, so that they go back to the system outside the lock.
+// The chain of those dropped is linked by `same_next`, so that they go back to the system outside
+// the lock.
 MemoryPool::Block* MemoryPool::UnlinkOldestAbove(std::int64_t kept_max) {
   Block* chain = nullptr;
   while (kept_ > kept_max && oldest_ != nullptr) {

@@ -2,12 +2,14 @@
 
 /// The memory of all networks in one place, counted exactly.
 ///
-/// ONNX Runtime's own arenas keep what the largest run ever took, one arena per session. This pool is shared:
-/// blocks that one network gave back serve the next one, what is kept is bounded, and every block is charged to
-/// the session or run that asked for it, so that one which asks for too much fails alone.
+/// ONNX Runtime's own arenas keep what the largest run ever took, one arena per session. This pool
+/// is shared: blocks that one network gave back serve the next one, what is kept is bounded, and
+/// every block is charged to the session or run that asked for it, so that one which asks for too
+/// much fails alone.
 ///
-/// Blocks come in size classes an eighth of a power of two apart; large ones are mapped and go back to the
-/// system when dropped. Counted is what a block really takes, rounding and header included. Any thread.
+/// Blocks come in size classes an eighth of a power of two apart; large ones are mapped and go back
+/// to the system when dropped. Counted is what a block really takes, rounding and header included.
+/// Any thread.
 
 #include <array>
 #include <atomic>
@@ -21,7 +23,8 @@
 
 namespace cotenant {
 
-/// Thrown where a limit does not allow an allocation, because kernels cope with an exception, not with null.
+/// Thrown where a limit does not allow an allocation, because kernels cope with an exception, not
+/// with null.
 class MemoryRefused : public std::bad_alloc {
  public:
   const char* what() const noexcept override { return "bad_alloc: over the limit of memory"; }
@@ -61,7 +64,7 @@ class MemoryPool {
  public:
   struct Limits {
     Bytes in_use_max;  ///< Of all blocks together. Raise it with the machine's memory.
-    Bytes kept_max;    ///< Of free blocks kept for the next run. Raise it if runs fault pages in again.
+    Bytes kept_max;    ///< Of free blocks kept for the next run. Raise it if runs fault pages in.
   };
   struct Figures {
     Bytes in_use;
@@ -79,8 +82,8 @@ class MemoryPool {
   /// `keeps_blocks`: are its freed blocks worth keeping? Yes for runs, no for loading.
   static AccountOwner OpenAccount(Bytes in_use_max, bool keeps_blocks);
 
-  /// Aligned to 64. Charged to the calling thread's account, if it has one. Throws MemoryRefused over a limit or
-  /// when the system has no memory.
+  /// Aligned to 64. Charged to the calling thread's account, if it has one. Throws MemoryRefused
+  /// over a limit or when the system has no memory.
   void* Allocate(std::size_t size);
   /// Takes what `Allocate` gave, or null. Any thread.
   void Free(void* data) noexcept;

@@ -1,10 +1,12 @@
 #pragma once
 
-/// ONNX Runtime as a backend: loads networks from files or bytes and runs them on the calling thread.
+/// ONNX Runtime as a backend: loads networks from files or bytes and runs them on the calling
+/// thread.
 ///
-/// One per process, because the library has one environment. It owns that environment and the one allocator
-/// that every session uses, and outlives its executors. Its telemetry is switched off before the library's
-/// first call. `Load` and runs may go on at the same time on different threads.
+/// One per process, because the library has one environment. It owns that environment and the one
+/// allocator that every session uses, and outlives its executors. Its telemetry is switched off
+/// before the library's first call. `Load` and runs may go on at the same time on different
+/// threads.
 
 #include <memory>
 #include <string>

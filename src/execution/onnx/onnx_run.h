@@ -2,9 +2,10 @@
 
 /// The buffers of one run at a time of an `OnnxSession`.
 ///
-/// A small input is copied into a buffer that stays bound from run to run, because making a tensor of the library
-/// costs more than the copy; a large one is used where it lies. A small output whose shape the input shapes say is
-/// written to a buffer that stays bound too. In that steady state a run allocates nothing of ours.
+/// A small input is copied into a buffer that stays bound from run to run, because making a tensor
+/// of the library costs more than the copy; a large one is used where it lies. A small output whose
+/// shape the input shapes say is written to a buffer that stays bound too. In that steady state a
+/// run allocates nothing of ours.
 
 #include <mutex>
 #include <string>

@@ -42,7 +42,8 @@ TEST_F(OnnxRunTest, ABatchIsJoinedAndSplitByRows) {
   const auto run = RunOf("add", 8);
   Batch batch;
   batch.Add(1, {Floats({1, 4}, {1, 2, 3, 4}), Floats({1, 4}, {0, 0, 0, 1})});
-  batch.Add(2, {Floats({2, 4}, {5, 6, 7, 8, 9, 10, 11, 12}), Floats({2, 4}, {0, 0, 0, 0, 1, 1, 1, 1})});
+  batch.Add(2, {Floats({2, 4}, {5, 6, 7, 8, 9, 10, 11, 12}),
+                Floats({2, 4}, {0, 0, 0, 0, 1, 1, 1, 1})});
   batch.Add(1, {Floats({1, 4}, {13, 14, 15, 16}), Floats({1, 4}, {0, 0, 0, 0})});
   ASSERT_TRUE(run->Execute(batch.members(), kAllOutputs).ok());
   EXPECT_EQ(ValuesOf<float>(run->Outputs(0)[0]), (std::vector<float>{1, 2, 3, 5}));
@@ -86,7 +87,8 @@ TEST_F(OnnxRunTest, BytesThatAreNotAlignedAreRead) {
   std::vector<std::byte> shifted(a.size() + 1);
   std::memcpy(shifted.data() + 1, a.data(), a.size());
   const std::span<const std::byte> odd = std::span(shifted).subspan(1);
-  const InputTensor inputs[] = {{0, DataType::kFp32, {1, 4}, odd}, {1, DataType::kFp32, {1, 4}, odd}};
+  const InputTensor inputs[] = {{0, DataType::kFp32, {1, 4}, odd},
+                                {1, DataType::kFp32, {1, 4}, odd}};
   const Member member{inputs, 1};
   ASSERT_TRUE(run->Execute({&member, 1}, kAllOutputs).ok());
   EXPECT_EQ(ValuesOf<float>(run->Outputs(0)[0]), (std::vector<float>{2, 4, 6, 8}));
@@ -252,7 +254,8 @@ TEST_F(OnnxRunTest, AStopFromAnotherThreadEndsTheRunEarly) {
   batch.Add(1, {Ints({1}, {1'000'000'000})});  // Days.
   Status status;
   std::thread runner([&] { status = run->Execute(batch.members(), kAllOutputs); });
-  // The run may not have begun: a stop that finds nothing is harmless, so it is asked for until the run is over.
+  // The run may not have begun: a stop that finds nothing is harmless, so it is asked for until the
+  // run is over.
   std::atomic<bool> over{false};
   std::thread stopper([&] {
     while (!over.load()) {

@@ -44,7 +44,8 @@ Bytes MappedFrom(const std::string& folder) {
   return Bytes(total);
 }
 
-/// What the process has from malloc. The library takes some weights there and not from our allocator.
+/// What the process has from malloc. The library takes some weights there and not from our
+/// allocator.
 Bytes FromMalloc() {
   const struct mallinfo2 figures = mallinfo2();
   return Bytes(static_cast<std::int64_t>(figures.uordblks + figures.hblkhd));

@@ -1,6 +1,7 @@
 #pragma once
 
-/// One loaded network: the library's session, what it declares, and what its runs need to know of it.
+/// One loaded network: the library's session, what it declares, and what its runs need to know of
+/// it.
 ///
 /// Immutable after `Load`, but for what runs learn (atomic). Runs on several threads share it.
 
@@ -48,7 +49,8 @@ class OnnxSession final : public Executor {
   const Place& place() const { return place_; }
   OrtSession& session() { return *session_; }
   const OnnxOutputPlan& plan(std::size_t output) const { return plans_[output]; }
-  /// False once the network gave an output another shape than it declares: then the library sizes them.
+  /// False once the network gave an output another shape than it declares: then the library sizes
+  /// them.
   bool shapes_hold() const { return shapes_hold_.load(std::memory_order_relaxed); }
   void DistrustShapes() { shapes_hold_.store(false, std::memory_order_relaxed); }
 

@@ -1,7 +1,8 @@
 #pragma once
 
-/// What the sources of this folder need of ONNX Runtime's C API: its table, owners, and its errors as ours.
-/// The C API and not the C++ wrapper, because the wrapper allocates on the path of a request.
+/// What the sources of this folder need of ONNX Runtime's C API: its table, owners, and its errors
+/// as ours. The C API and not the C++ wrapper, because the wrapper allocates on the path of a
+/// request.
 
 #include <onnxruntime_c_api.h>
 
@@ -14,8 +15,8 @@
 
 namespace cotenant {
 
-/// The table of functions; null when the library is older than the headers. Switches the library's telemetry
-/// off before it is called at all.
+/// The table of functions; null when the library is older than the headers. Switches the library's
+/// telemetry off before it is called at all.
 const OrtApi* OrtTable();
 /// The same, known to exist.
 inline const OrtApi& Ort() {
@@ -41,9 +42,9 @@ using OrtOwner = std::unique_ptr<T, OrtRelease>;
 
 /// Takes a status of the library over and gives ours, its text behind `what`.
 ///
-/// A kernel that fails while the network runs refuses its content: InvalidArgument, as for inputs that do not
-/// fit the declaration and for files that are no networks. Memory: ResourceExhausted. What the library cannot do:
-/// Unimplemented. All else: Internal.
+/// A kernel that fails while the network runs refuses its content: InvalidArgument, as for inputs
+/// that do not fit the declaration and for files that are no networks. Memory: ResourceExhausted.
+/// What the library cannot do: Unimplemented. All else: Internal.
 Status FromOrt(OrtStatus* status, std::string_view what);
 
 /// kInvalid for those that the protocol does not have.

@@ -55,8 +55,8 @@ Status CopyStrings(const OrtValue& value, std::span<std::byte> raw, std::span<st
   starts[count] = raw.size();
   if (count == 0) return Status();
   const std::size_t content = raw.size() - count * kPrefix;
-  // The library packs the contents without gaps; they go to the end of the buffer, and each then moves down to
-  // its place, which is never behind where it lies.
+  // The library packs the contents without gaps; they go to the end of the buffer, and each then
+  // moves down to its place, which is never behind where it lies.
   std::byte* packed = raw.data() + count * kPrefix;
   COTENANT_RETURN_IF_ORT_ERROR(
       Ort().GetStringTensorContent(&value, packed, content, starts.data(), count), "strings");

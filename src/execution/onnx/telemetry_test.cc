@@ -1,6 +1,7 @@
-// ONNX Runtime's Linux builds report home unless told not to. Here the program itself defines the calls that
-// every connection of the library must go through, so that an attempt is seen (and refused) and not only hoped
-// away. A second process with the telemetry left on shows that an attempt would have been seen.
+// ONNX Runtime's Linux builds report home unless told not to. Here the program itself defines the
+// calls that every connection of the library must go through, so that an attempt is seen (and
+// refused) and not only hoped away. A second process with the telemetry left on shows that an
+// attempt would have been seen.
 
 #include <gtest/gtest.h>
 
@@ -28,7 +29,8 @@ std::atomic<int> attempts{0};
 void Attempted() {
   ++attempts;
   const char mark = '!';
-  if (std::getenv("COTENANT_WATCHED") != nullptr && write(STDOUT_FILENO, &mark, 1) != 1) std::abort();
+  if (std::getenv("COTENANT_WATCHED") == nullptr) return;
+  if (write(STDOUT_FILENO, &mark, 1) != 1) std::abort();
 }
 
 }  // namespace

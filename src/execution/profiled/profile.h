@@ -1,23 +1,26 @@
 #pragma once
 
-/// What a profiled executor does, as written by people: how long a run takes, when it fails, what it answers.
+/// What a profiled executor does, as written by people: how long a run takes, when it fails, what
+/// it answers. One "key = value" per line; '#' starts a comment.
 ///
-/// One "key = value" per line; '#' starts a comment.
-///
-///   run_ns = 200000            nanoseconds of one run whatever its rows, or by rows: "1:200000, 4:500000": the
-///                              next size listed holds; past the last, time grows with the rows
-///   samples_ns = 100, 300      instead of run_ns: one of these is drawn for each run
-///   jitter_ns = 0              added to each run, drawn evenly from 0 … jitter
-///   seed = 1                   of the draws
-///   occupy = spin | sleep      whether the run keeps its core busy (spin, the default)
-///   output = copy | zero       output i repeats input i's bytes (as far as they go; the default), or is zero
-///   fail_every = 0             each n-th run fails with Internal
-///   refuse_byte = -1           a member whose first input begins with this byte is refused: InvalidArgument
-///   memory_bytes = 0           peak that each run reports
-///   load_ns = 0                time that loading takes
-///   load_error = text          loading fails with this text
-///   input = NAME TYPE DIMS     e.g. "x FP32 -1,4": in full, batch dimension included. Repeatable. Without any, the
-///   output_tensor = NAME TYPE DIMS     configuration's inputs and outputs are declared, with its batch dimension
+///   run_ns = 200000        nanoseconds of one run whatever its rows, or by rows: "1:200000,
+///                          4:500000": the next size listed holds; past the last, time grows
+///                          with the rows
+///   samples_ns = 100, 300  instead of run_ns: one of these is drawn for each run
+///   jitter_ns = 0          added to each run, drawn evenly from 0 … jitter
+///   seed = 1               of the draws
+///   occupy = spin | sleep  whether the run keeps its core busy (spin, the default)
+///   output = copy | zero   output i repeats input i's bytes, as far as they go (copy, the
+///                          default), or is zero
+///   fail_every = 0         each n-th run fails with Internal
+///   refuse_byte = -1       a member whose first input begins with this byte is refused:
+///                          InvalidArgument
+///   memory_bytes = 0       peak that each run reports
+///   load_ns = 0            time that loading takes
+///   load_error = text      loading fails with this text
+///   input = NAME TYPE DIMS           "x FP32 -1,4": in full, batch dimension included; repeatable.
+///   output_tensor = NAME TYPE DIMS   Without any, the configuration's are declared, with its batch
+///                                    dimension
 
 #include <cstdint>
 #include <string>

@@ -172,7 +172,8 @@ void ProfiledRun::Answer(const Member& member, std::uint64_t output_mask) {
     OutputTensor output;
     output.index = static_cast<std::uint32_t>(i);
     output.datatype = declared[i].datatype;
-    // A dynamic dimension is the batch's where it is the first, else the same one of the input copied.
+    // A dynamic dimension is the batch's where it is the first, else the same one of the input
+    // copied.
     for (std::size_t d = 0; d < declared[i].shape.rank(); ++d) {
       std::int64_t dim = declared[i].shape[d];
       if (dim < 0) dim = d == 0 ? member.rows : 1;

@@ -1,10 +1,11 @@
 #pragma once
 
-/// An executor without a network: occupies the thread that runs it for a drawn time and answers with a
-/// function of the inputs. For emulated devices, and for tests that need runs of a known length.
+/// An executor without a network: occupies the thread that runs it for a drawn time and answers
+/// with a function of the inputs. For emulated devices, and for tests that need runs of a known
+/// length.
 ///
-/// What it does is read from the version's file or content: see profile.h. It declares the configuration's inputs
-/// and outputs unless the file names others.
+/// What it does is read from the version's file or content: see profile.h. It declares the
+/// configuration's inputs and outputs unless the file names others.
 
 #include <memory>
 

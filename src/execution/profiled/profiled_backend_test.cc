@@ -183,7 +183,8 @@ TEST(ProfiledBackend, MistakesInTheTextAreNamedWithTheirLine) {
   EXPECT_EQ(message("speed"), "model 'echo' version 1:1: expected key = value");
   EXPECT_EQ(message("occupy = wait"),
             "model 'echo' version 1:1: occupy: expected 'spin' or 'sleep'");
-  EXPECT_EQ(message("jitter_ns = -1"), "model 'echo' version 1:1: jitter_ns: expected a whole number");
+  EXPECT_EQ(message("jitter_ns = -1"),
+            "model 'echo' version 1:1: jitter_ns: expected a whole number");
   EXPECT_EQ(message("input = x"),
             "model 'echo' version 1:1: input: expected NAME TYPE DIMS, for example x FP32 -1,4");
   EXPECT_EQ(message("load_error = no such device"), "model 'echo' version 1: no such device");

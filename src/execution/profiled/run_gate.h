@@ -1,6 +1,7 @@
 #pragma once
 
-/// Holds runs until a test lets them go, so that a test of a server decides what happens while one runs.
+/// Holds runs until a test lets them go, so that a test of a server decides what happens while one
+/// runs.
 ///
 /// Open at first. Any thread. The object outlives the backend that was given it.
 
@@ -24,7 +25,8 @@ class RunGate {
 
  private:
   friend class ProfiledRun;
-  /// Called by a run when it has begun. Returns when let through, or when `stopped` is set and `Wake` called.
+  /// Called by a run when it has begun. Returns when let through, or when `stopped` is set and
+  /// `Wake` called.
   void Pass(const bool& stopped);
   void Wake(bool& stopped);
 
