@@ -2,8 +2,8 @@
 
 /// What a model's folder says of the model, after reading and validation. Plain data.
 ///
-/// The fields are those of Triton's configuration that change what Cotenant does; a field that would
-/// change results and is not here was refused by the reader (config/), by name.
+/// The fields are those of Triton's configuration that change what Cotenant does; a field that
+/// would change results and is not here was refused by the reader (config/), by name.
 
 #include <cstdint>
 #include <map>

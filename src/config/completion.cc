@@ -43,14 +43,16 @@ class Completion {
   Status BatchSize(const ModelSignature& signature) {
     const bool open = IsOpen(config_);
     if (open && !options_.complete) {
-      return Bad("model '" + config_.name + "' must specify all inputs and outputs, with data_type "
+      return Bad("model '" + config_.name +
+                 "' must specify all inputs and outputs, with data_type "
                  "and dims, because completing configurations is turned off");
     }
     if (open && CanBatch(signature)) {
       if (!config_.max_batch_size_given) config_.max_batch_size = options_.default_max_batch_size;
       if (config_.max_batch_size > 1 && !config_.batching) config_.batching.emplace();
     } else if (open && config_.max_batch_size > 0) {
-      return Bad("autofill failed for model '" + config_.name + "': model does not support "
+      return Bad("autofill failed for model '" + config_.name +
+                 "': model does not support "
                  "batching while non-zero max_batch_size is specified");
     }
     if (!config_.batching) return {};
@@ -101,7 +103,8 @@ class Completion {
     const std::string what = "model '" + config_.name + "', tensor '" + spec.name + "': ";
     const bool batched = config_.max_batch_size > 0;
     if (batched && !IsBatched(tensor)) {
-      return Bad(what + "for the model to support batching the shape should have at least 1 "
+      return Bad(what +
+                 "for the model to support batching the shape should have at least 1 "
                  "dimension and the first dimension must be -1; but shape expected by the model "
                  "is " +
                  tensor.shape.ToString());
@@ -123,8 +126,10 @@ class Completion {
                ") but the model configuration specifies " +
                std::to_string(spec.dims.rank() + (batched ? 1 : 0)) + " dimensions (" +
                (batched ? "an initial batch dimension because max_batch_size > 0 followed by the "
-                          "explicit tensor shape, making complete shape " + full
-                        : "shape " + full) + ")");
+                          "explicit tensor shape, making complete shape " +
+                              full
+                        : "shape " + full) +
+               ")");
   }
 
   // Outputs may be left out; a network does not run without all of its inputs.

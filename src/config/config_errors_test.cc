@@ -1,4 +1,5 @@
-/// Every mistake that a model's folder or a load request can hold, with the text that its owner reads.
+/// Every mistake that a model's folder or a load request can hold, with the text that its owner
+/// reads.
 
 #include <gtest/gtest.h>
 
@@ -56,10 +57,12 @@ const Case kConfigCases[] = {
     {"output { name: 'a' dims: [1,1,1,1,1,1,1,1,1] }", kBad,
      "ROOT/m/config.pbtxt: output 'a': at most 8 dims, got 9"},
     {"input { name: 'a'\n reshape { shape: 1 } }", kNot,
-     "ROOT/m/config.pbtxt:2:2: 'reshape' is not supported: tensors reach the network in the shape of "
+     "ROOT/m/config.pbtxt:2:2: 'reshape' is not supported: tensors reach the network in the shape "
+     "of "
      "the request"},
     {"input { name: 'a' allow_ragged_batch: true }", kNot,
-     "ROOT/m/config.pbtxt:1:19: 'allow_ragged_batch' is not supported: requests of one batch agree in "
+     "ROOT/m/config.pbtxt:1:19: 'allow_ragged_batch' is not supported: requests of one batch agree "
+     "in "
      "shape"},
     {"input { name: 'a' is_shape_tensor: true }", kNot,
      "ROOT/m/config.pbtxt:1:19: 'is_shape_tensor' is not supported: a feature of TensorRT"},
@@ -76,7 +79,8 @@ const Case kConfigCases[] = {
     {"model_transaction_policy { decoupled: true }", kNot,
      "ROOT/m/config.pbtxt:1:28: 'decoupled' is not supported: every request has one reply"},
     {"model_operations { op_library_filename: 'x.so' }", kNot,
-     "ROOT/m/config.pbtxt:1:1: 'model_operations' is not supported: libraries with operators are not "
+     "ROOT/m/config.pbtxt:1:1: 'model_operations' is not supported: libraries with operators are "
+     "not "
      "loaded"},
     {"model_repository_agents { agents { name: 'checksum' } }", kNot,
      "ROOT/m/config.pbtxt:1:1: 'model_repository_agents' is not supported: agents may change or "
@@ -100,7 +104,8 @@ const Case kConfigCases[] = {
      kBad,
      "ROOT/m/config.pbtxt: Only one priority level is allowed when 'preserve_ordering' is true for "
      "m"},
-    {"dynamic_batching { priority_levels: 1 default_priority_level: 1 priority_queue_policy { key: 2 "
+    {"dynamic_batching { priority_levels: 1 default_priority_level: 1 priority_queue_policy { key: "
+     "2 "
      "value {} } }",
      kBad,
      "ROOT/m/config.pbtxt: priority queue policy must have priority level in range [1, 1] for m"},
@@ -113,21 +118,22 @@ const Case kConfigCases[] = {
      "ROOT/m/config.pbtxt: model_warmup 'w', input 'x' must specify 'data_type'"},
     {"model_warmup { name: 'w' inputs { key: 'x' value { data_type: TYPE_FP32 dims: -1 zero_data: "
      "true } } }",
-     kBad,
-     "ROOT/m/config.pbtxt: model_warmup 'w', input 'x': dims must be given in full, got -1"},
+     kBad, "ROOT/m/config.pbtxt: model_warmup 'w', input 'x': dims must be given in full, got -1"},
     {"model_warmup { name: 'w' inputs { key: 'x' value { data_type: TYPE_FP32 } } }", kBad,
-     "ROOT/m/config.pbtxt: model_warmup 'w', input 'x' must specify one of zero_data, random_data or "
+     "ROOT/m/config.pbtxt: model_warmup 'w', input 'x' must specify one of zero_data, random_data "
+     "or "
      "input_data_file"},
-    {"model_warmup { name: 'w' inputs { key: 'x' value { data_type: TYPE_FP32 input_data_file: 'f' } "
+    {"model_warmup { name: 'w' inputs { key: 'x' value { data_type: TYPE_FP32 input_data_file: 'f' "
+     "} "
      "} }",
-     kBad,
-     "ROOT/m/config.pbtxt: model_warmup 'w', input 'x': there is no file 'ROOT/m/warmup/f'"},
+     kBad, "ROOT/m/config.pbtxt: model_warmup 'w', input 'x': there is no file 'ROOT/m/warmup/f'"},
     {"parameters { key: 'execution_mode' value { string_value: '2' } }", kBad,
      "ROOT/m/config.pbtxt: parameter 'execution_mode': expected 0 or 1, got '2'"},
     {"parameters { key: 'intra_op_thread_count' value { string_value: 'all' } }", kBad,
      "ROOT/m/config.pbtxt: parameter 'intra_op_thread_count': expected 0 to 1024, got 'all'"},
     {"parameters { key: 'enable_mem_pattern' value { string_value: 'yes' } }", kBad,
-     "ROOT/m/config.pbtxt: parameter 'enable_mem_pattern': expected 0, 1, false or true, got 'yes'"},
+     "ROOT/m/config.pbtxt: parameter 'enable_mem_pattern': expected 0, 1, false or true, got "
+     "'yes'"},
 };
 
 TEST(ConfigErrors, EveryMistakeInAConfigurationIsNamedWithItsPlace) {
@@ -224,19 +230,26 @@ TEST(ConfigErrors, EveryMistakeInALoadRequestIsNamed) {
     Code code;
     std::string text;
   } cases[] = {
-      {{"", {{"1/model.onnx", bytes}}}, kBad,
+      {{"", {{"1/model.onnx", bytes}}},
+       kBad,
        "failed to load 'm', override files need the parameter 'config' beside them"},
-      {{"{}", {{"model.onnx", bytes}}}, kBad,
+      {{"{}", {{"model.onnx", bytes}}},
+       kBad,
        "file override 'model.onnx' of model 'm': expected '<version>/model.onnx'"},
-      {{"{}", {{"1/weights.bin", bytes}}}, kBad,
+      {{"{}", {{"1/weights.bin", bytes}}},
+       kBad,
        "file override '1/weights.bin' of model 'm': expected '<version>/model.onnx'"},
-      {{"{", {}}, kBad,
-       "the load request's config of 'm': Unexpected end of string. Expected an object key or }.\n\n^"},
+      {{"{", {}},
+       kBad,
+       "the load request's config of 'm': Unexpected end of string. Expected an object key or "
+       "}.\n\n^"},
       {{R"({"max_batch_size": "x"})", {}}, kBad, ""},
-      {{R"({"sequence_batching": {}})", {}}, kNot,
+      {{R"({"sequence_batching": {}})", {}},
+       kNot,
        "the load request's config of 'm': 'sequence_batching' is not supported: sequences of "
        "requests keep no state here"},
-      {{R"({"backend": "python"})", {}}, kNot,
+      {{R"({"backend": "python"})", {}},
+       kNot,
        "the load request's config of 'm': backend 'python' is not supported, only 'onnxruntime'"},
   };
   TestRepository files;
@@ -270,25 +283,47 @@ TEST(ConfigErrors, EveryDisagreementWithTheNetworkIsNamedAsTritonDoes) {
     const ModelSignature& signature;
     std::string text;
   } cases[] = {
-      {4, {}, {}, fixed,
+      {4,
+       {},
+       {},
+       fixed,
        "autofill failed for model 'm': model does not support batching while non-zero "
        "max_batch_size is specified"},
-      {4, {Spec("x", DataType::kFp32, {16})}, {Spec("y", DataType::kInt64, {1})}, fixed,
+      {4,
+       {Spec("x", DataType::kFp32, {16})},
+       {Spec("y", DataType::kInt64, {1})},
+       fixed,
        "model 'm', tensor 'x': for the model to support batching the shape should have at least 1 "
        "dimension and the first dimension must be -1; but shape expected by the model is [1,16]"},
-      {4, {Spec("x", DataType::kFp32, {3, 16})}, {}, batched,
+      {4,
+       {Spec("x", DataType::kFp32, {3, 16})},
+       {},
+       batched,
        "model 'm', tensor 'x': the model expects 2 dimensions (shape [-1,16]) but the model "
-       "configuration specifies 3 dimensions (an initial batch dimension because max_batch_size > 0 "
+       "configuration specifies 3 dimensions (an initial batch dimension because max_batch_size > "
+       "0 "
        "followed by the explicit tensor shape, making complete shape [-1,3,16])"},
-      {0, {Spec("x", DataType::kFp32, {1, 17})}, {}, fixed,
+      {0,
+       {Spec("x", DataType::kFp32, {1, 17})},
+       {},
+       fixed,
        "model 'm', tensor 'x': the model expects 2 dimensions (shape [1,16]) but the model "
        "configuration specifies 2 dimensions (shape [1,17])"},
-      {4, {Spec("x", DataType::kInt32, {16})}, {}, batched,
+      {4,
+       {Spec("x", DataType::kInt32, {16})},
+       {},
+       batched,
        "unable to load model 'm', configuration expects datatype TYPE_INT32 for input 'x', model "
        "provides TYPE_FP32"},
-      {4, {Spec("z", DataType::kFp32, {16})}, {}, batched,
+      {4,
+       {Spec("z", DataType::kFp32, {16})},
+       {},
+       batched,
        "unable to load model 'm', unexpected inference input 'z', allowed inputs are: x"},
-      {4, {}, {Spec("z", DataType::kFp32, {16})}, batched,
+      {4,
+       {},
+       {Spec("z", DataType::kFp32, {16})},
+       batched,
        "unable to load model 'm', unexpected inference output 'z', allowed outputs are: y"},
   };
   for (const auto& c : cases) {

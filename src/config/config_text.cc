@@ -77,12 +77,14 @@ Status CheckStrings(const pb::Message& message, const std::string& file) {
     const int count = repeated ? reflection.FieldSize(message, field) : 1;
     for (int i = 0; i < count; ++i) {
       if (is_message) {
-        COTENANT_RETURN_IF_ERROR(CheckStrings(
-            repeated ? reflection.GetRepeatedMessage(message, field, i)
-                     : reflection.GetMessage(message, field), file));
+        COTENANT_RETURN_IF_ERROR(CheckStrings(repeated
+                                                  ? reflection.GetRepeatedMessage(message, field, i)
+                                                  : reflection.GetMessage(message, field),
+                                              file));
       } else if (!IsUtf8(repeated ? reflection.GetRepeatedString(message, field, i)
                                   : reflection.GetString(message, field))) {
-        return InvalidArgument(file + ": '" + field->full_name() + "' holds text that is not UTF-8");
+        return InvalidArgument(file + ": '" + field->full_name() +
+                               "' holds text that is not UTF-8");
       }
     }
   }

@@ -58,10 +58,12 @@ Result<std::vector<std::int64_t>> Choose(const std::set<std::int64_t>& present,
                                          std::vector<std::string>& warnings) {
   std::vector<std::int64_t> chosen;
   switch (config.version_policy.kind) {
-    case VersionPolicy::Kind::kAll: chosen.assign(present.begin(), present.end()); break;
+    case VersionPolicy::Kind::kAll:
+      chosen.assign(present.begin(), present.end());
+      break;
     case VersionPolicy::Kind::kLatest: {
-      const std::size_t count = std::min<std::size_t>(config.version_policy.latest_count,
-                                                      present.size());
+      const std::size_t count =
+          std::min<std::size_t>(config.version_policy.latest_count, present.size());
       chosen.assign(std::prev(present.end(), static_cast<std::ptrdiff_t>(count)), present.end());
       break;
     }
@@ -79,8 +81,10 @@ Result<std::vector<std::int64_t>> Choose(const std::set<std::int64_t>& present,
       break;
   }
   if (chosen.empty()) {
-    return InvalidArgument("at least one version must be available under the version policy of "
-                           "model '" + config.name + "'");
+    return InvalidArgument(
+        "at least one version must be available under the version policy of "
+        "model '" +
+        config.name + "'");
   }
   return chosen;
 }
@@ -248,12 +252,13 @@ Result<ModelDescription> DirectorySource::Read(std::string_view name,
   Result<fs::path> folder = Folder(name);
   const bool has_files = !override_.files.empty();
   if (has_files && override_.config_json.empty()) {
-    return InvalidArgument("failed to load '" + model + "', override files need the parameter "
+    return InvalidArgument("failed to load '" + model +
+                           "', override files need the parameter "
                            "'config' beside them");
   }
   // A model may come with the request alone, under a name that no folder has.
-  const bool request_only = has_files && folder.status().code() == Code::kNotFound &&
-                            IsModelName(name);
+  const bool request_only =
+      has_files && folder.status().code() == Code::kNotFound && IsModelName(name);
   if (!folder.ok() && !request_only) return folder.status();
   const fs::path place = folder.ok() ? *folder : fs::path();
   if (folder.ok()) COTENANT_RETURN_IF_ERROR(CheckModelFile(place / "cotenant.toml"));
@@ -307,8 +312,7 @@ std::uint64_t DirectorySource::Fingerprint(std::string_view name) {
   return found ? hash.value() : 0;
 }
 
-Result<ModelConfig> DirectorySource::Complete(ModelConfig config,
-                                              const ModelSignature& signature) {
+Result<ModelConfig> DirectorySource::Complete(ModelConfig config, const ModelSignature& signature) {
   return CompleteConfig(std::move(config), signature, options_);
 }
 

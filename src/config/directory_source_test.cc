@@ -18,7 +18,9 @@ dynamic_batching {
   preferred_batch_size: [ 8, 4 ]
   max_queue_delay_microseconds: 250
   priority_levels: 2 default_priority_level: 2
-  default_queue_policy { timeout_action: DELAY default_timeout_microseconds: 5000 max_queue_size: 7 }
+  default_queue_policy {
+    timeout_action: DELAY default_timeout_microseconds: 5000 max_queue_size: 7
+  }
   priority_queue_policy { key: 1 value { allow_timeout_override: true } }
 }
 version_policy { all {} }
@@ -28,7 +30,8 @@ parameters { key: "session.disable_prepacking" value { string_value: "1" } }
 parameters { key: "execution_mode" value: { string_value: "1" } }
 parameters { key: "enable_mem_pattern" value: { string_value: "false" } }
 model_warmup [ { name: "sample" batch_size: 2 count: 3 inputs {
-  key: "image" value { data_type: TYPE_FP32 dims: [ 3, 224, 224 ] input_data_file: "image.bin" } } } ]
+  key: "image"
+  value { data_type: TYPE_FP32 dims: [ 3, 224, 224 ] input_data_file: "image.bin" } } } ]
 )";
 
 ModelSignature Resnet() {
@@ -150,25 +153,26 @@ TEST(DirectorySource, TheRenderedConfigurationIsWhatTritonReturns) {
   const auto complete = source.Complete(source.Read("plain", {})->config, Resnet());
   ASSERT_TRUE(complete.ok());
   const RenderedConfig rendered = source.Render(*complete);
-  EXPECT_EQ(rendered.json,
-            R"({"name":"plain","platform":"onnxruntime_onnx","backend":"onnxruntime","runtime":"",)"
-            R"("version_policy":{"latest":{"num_versions":1}},"max_batch_size":4,)"
-            R"("input":[{"name":"image","data_type":"TYPE_FP32","format":"FORMAT_NONE",)"
-            R"("dims":[3,224,224],"is_shape_tensor":false,"allow_ragged_batch":false,)"
-            R"("optional":false,"is_non_linear_format_io":false}],)"
-            R"("output":[{"name":"class","data_type":"TYPE_FP32","dims":[3],"label_filename":"",)"
-            R"("is_shape_tensor":false,"is_non_linear_format_io":false}],)"
-            R"("batch_input":[],"batch_output":[],)"
-            R"("optimization":{"priority":"PRIORITY_DEFAULT","input_pinned_memory":{"enable":true},)"
-            R"("output_pinned_memory":{"enable":true},"gather_kernel_buffer_threshold":0,)"
-            R"("eager_batching":false},)"
-            R"("dynamic_batching":{"preferred_batch_size":[4],"max_queue_delay_microseconds":0,)"
-            R"("preserve_ordering":false,"priority_levels":0,"default_priority_level":0,)"
-            R"("priority_queue_policy":{}},)"
-            R"("instance_group":[{"name":"plain","kind":"KIND_CPU","count":1,"gpus":[],)"
-            R"("secondary_devices":[],"profile":[],"passive":false,"host_policy":""}],)"
-            R"("default_model_filename":"model.onnx","cc_model_filenames":{},"metric_tags":{},)"
-            R"("parameters":{},"model_warmup":[]})");
+  EXPECT_EQ(
+      rendered.json,
+      R"({"name":"plain","platform":"onnxruntime_onnx","backend":"onnxruntime","runtime":"",)"
+      R"("version_policy":{"latest":{"num_versions":1}},"max_batch_size":4,)"
+      R"("input":[{"name":"image","data_type":"TYPE_FP32","format":"FORMAT_NONE",)"
+      R"("dims":[3,224,224],"is_shape_tensor":false,"allow_ragged_batch":false,)"
+      R"("optional":false,"is_non_linear_format_io":false}],)"
+      R"("output":[{"name":"class","data_type":"TYPE_FP32","dims":[3],"label_filename":"",)"
+      R"("is_shape_tensor":false,"is_non_linear_format_io":false}],)"
+      R"("batch_input":[],"batch_output":[],)"
+      R"("optimization":{"priority":"PRIORITY_DEFAULT","input_pinned_memory":{"enable":true},)"
+      R"("output_pinned_memory":{"enable":true},"gather_kernel_buffer_threshold":0,)"
+      R"("eager_batching":false},)"
+      R"("dynamic_batching":{"preferred_batch_size":[4],"max_queue_delay_microseconds":0,)"
+      R"("preserve_ordering":false,"priority_levels":0,"default_priority_level":0,)"
+      R"("priority_queue_policy":{}},)"
+      R"("instance_group":[{"name":"plain","kind":"KIND_CPU","count":1,"gpus":[],)"
+      R"("secondary_devices":[],"profile":[],"passive":false,"host_policy":""}],)"
+      R"("default_model_filename":"model.onnx","cc_model_filenames":{},"metric_tags":{},)"
+      R"("parameters":{},"model_warmup":[]})");
   inference::ModelConfig proto;
   ASSERT_TRUE(proto.ParseFromString(rendered.protobuf));
   EXPECT_EQ(proto.input(0).dims(2), 224);
@@ -182,9 +186,10 @@ TEST(DirectorySource, TheRenderedConfigurationIsWhatTritonReturns) {
 
 TEST(DirectorySource, WhatWasWrittenAndHasNoEffectIsStillRendered) {
   TestRepository files;
-  files.Write("m/config.pbtxt",
-              "metric_tags { key: 'a\\\"b\\n\303\251' value: '1' } response_cache { enable: true }\n"
-              "parameters { key: 'mine' value { string_value: 'x' } }");
+  files.Write(
+      "m/config.pbtxt",
+      "metric_tags { key: 'a\\\"b\\n\303\251' value: '1' } response_cache { enable: true }\n"
+      "parameters { key: 'mine' value { string_value: 'x' } }");
   files.Write("m/1/model.onnx", "network");
   DirectorySource source({files.root()});
   const auto read = source.Read("m", {});

@@ -22,8 +22,8 @@ void Collect(const google::protobuf::Descriptor& type, std::set<std::string>& fi
     const FieldRow* row = FindField(name);
     ASSERT_NE(row, nullptr) << name << " is missing in the table";
     if (row->use != FieldUse::kUsed) continue;
-    const auto* nested = field.is_map() ? field.message_type()->map_value()->message_type()
-                                        : field.message_type();
+    const auto* nested =
+        field.is_map() ? field.message_type()->map_value()->message_type() : field.message_type();
     if (nested != nullptr) Collect(*nested, fields);
   }
 }
@@ -56,8 +56,10 @@ TEST(FieldTable, TheManualHoldsTheSameTables) {
     ASSERT_NE(from, std::string::npos) << name;
     const std::size_t start = from + begin.size();
     const std::size_t size = text.find(end, start) - start;
-    if (std::getenv("COTENANT_WRITE_DOCS") != nullptr) text.replace(start, size, table);
-    else EXPECT_EQ(text.substr(start, size), table) << "run with COTENANT_WRITE_DOCS=1";
+    if (std::getenv("COTENANT_WRITE_DOCS") != nullptr)
+      text.replace(start, size, table);
+    else
+      EXPECT_EQ(text.substr(start, size), table) << "run with COTENANT_WRITE_DOCS=1";
   }
   if (std::getenv("COTENANT_WRITE_DOCS") != nullptr) std::ofstream(path) << text;
 }

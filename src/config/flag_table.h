@@ -20,8 +20,8 @@ enum class FlagKind : unsigned char {
 
 enum class FlagUse : unsigned char {
   kUsed,
-  kIgnored,   ///< Triton's, without a meaning here: taken, and named in one warning.
-  kRefused,   ///< Triton's, asks for what is not built: an error, unless it is turned off.
+  kIgnored,  ///< Triton's, without a meaning here: taken, and named in one warning.
+  kRefused,  ///< Triton's, asks for what is not built: an error, unless it is turned off.
 };
 
 struct Flag {

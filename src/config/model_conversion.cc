@@ -1,13 +1,13 @@
 #include "config/model_conversion.h"
 
+#include <google/protobuf/io/coded_stream.h>
+#include <google/protobuf/io/zero_copy_stream_impl_lite.h>
+
 #include <algorithm>
 #include <fstream>
 #include <limits>
 #include <set>
 #include <sstream>
-
-#include <google/protobuf/io/coded_stream.h>
-#include <google/protobuf/io/zero_copy_stream_impl_lite.h>
 
 #include "config/runtime_parameters.h"
 
@@ -174,11 +174,13 @@ class Conversion {
     result.default_timeout = Microseconds(policy.default_timeout_microseconds());
     result.allow_timeout_override = policy.allow_timeout_override();
     result.waiting_max = policy.max_queue_size();
-    const bool delays = result.timeout_action == TimeoutAction::kDelay &&
-                        result.default_timeout > Duration();
+    const bool delays =
+        result.timeout_action == TimeoutAction::kDelay && result.default_timeout > Duration();
     if (delays && proto_.dynamic_batching().preserve_ordering()) {
-      return Bad("Queue policy can not have DELAY as timeout action when 'preserve_ordering' is "
-                 "true for " + config_.name);
+      return Bad(
+          "Queue policy can not have DELAY as timeout action when 'preserve_ordering' is "
+          "true for " +
+          config_.name);
     }
     return result;
   }
@@ -253,8 +255,7 @@ class Conversion {
 
   Status ToWarmupInput(const inference::ModelWarmup& sample,
                        const inference::ModelWarmup::Input& from, WarmupInput& input) {
-    const std::string what =
-        "model_warmup '" + sample.name() + "', input '" + input.name + "'";
+    const std::string what = "model_warmup '" + sample.name() + "', input '" + input.name + "'";
     input.datatype = ToDataType(from.data_type());
     if (input.datatype == DataType::kInvalid) return Bad(what + " must specify 'data_type'");
     for (std::int64_t dim : from.dims()) {
@@ -278,7 +279,8 @@ class Conversion {
         input.file = fs::absolute(*path).string();
         break;
       }
-      case inference::ModelWarmup::Input::kZeroData: break;
+      case inference::ModelWarmup::Input::kZeroData:
+        break;
       case inference::ModelWarmup::Input::INPUT_DATA_TYPE_NOT_SET:
         return Bad(what + " must specify one of zero_data, random_data or input_data_file");
     }

@@ -89,13 +89,16 @@ class CommandLine {
     }
     const bool has_next = i + 1 < args_.size();
     switch (flag->kind) {
-      case FlagKind::kSwitch: settings.push_back({flag, "", word}); return 0;
+      case FlagKind::kSwitch:
+        settings.push_back({flag, "", word});
+        return 0;
       case FlagKind::kBoolean: {
         const bool takes_next = has_next && ParseBoolean(args_[i + 1]).ok();
         settings.push_back({flag, takes_next ? args_[i + 1] : "true", word});
         return takes_next ? 1 : 0;
       }
-      case FlagKind::kValue: break;
+      case FlagKind::kValue:
+        break;
     }
     if (!has_next) {
       errors.push_back(word + ": expected a value");
@@ -159,8 +162,12 @@ class Parse {
         if (!status.ok()) Error(setting.place + ": " + status.message());
         break;
       }
-      case FlagUse::kIgnored: ignored_.push_back("--" + std::string(flag.name)); break;
-      case FlagUse::kRefused: Refuse(setting); break;
+      case FlagUse::kIgnored:
+        ignored_.push_back("--" + std::string(flag.name));
+        break;
+      case FlagUse::kRefused:
+        Refuse(setting);
+        break;
     }
   }
 
@@ -187,9 +194,8 @@ class Parse {
 
   void Repositories() {
     if (options_.repositories.empty()) {
-      Error(program_ == Program::kCotenant
-                ? "give a folder of models: cotenant serve MODELS_DIR"
-                : "give a folder of models: --model-repository=DIR");
+      Error(program_ == Program::kCotenant ? "give a folder of models: cotenant serve MODELS_DIR"
+                                           : "give a folder of models: --model-repository=DIR");
     }
     for (const std::string& folder : options_.repositories) {
       std::error_code error;
@@ -320,8 +326,9 @@ std::string ServeHelp(Program program) {
     }
     text += line + "\n";
   }
-  text += "\nTriton's other flags are taken with one warning, or refused where they ask for what "
-          "is not built.\n[server] in cotenant.toml takes the same names: http-port = 8000.\n";
+  text +=
+      "\nTriton's other flags are taken with one warning, or refused where they ask for what "
+      "is not built.\n[server] in cotenant.toml takes the same names: http-port = 8000.\n";
   return text;
 }
 

@@ -45,14 +45,14 @@ struct LogFlags {
 
 /// The node's limits. Over each: a defined, counted answer.
 struct LimitOptions {
-  std::uint32_t connections_max = 20'000;    ///< HTTP connections. Raise it with the file limit.
-  Bytes http_head_max = Bytes::KiB(16);      ///< Raise it for clients behind proxies that add much.
-  Bytes body_max = Bytes::MiB(64);           ///< Both protocols. Raise it for larger inputs.
-  std::uint32_t json_depth_max = 32;         ///< Raise it for tensors of higher rank.
-  std::uint32_t tensors_max = 1'024;         ///< Inputs, or outputs, of a request.
+  std::uint32_t connections_max = 20'000;  ///< HTTP connections. Raise it with the file limit.
+  Bytes http_head_max = Bytes::KiB(16);    ///< Raise it for clients behind proxies that add much.
+  Bytes body_max = Bytes::MiB(64);         ///< Both protocols. Raise it for larger inputs.
+  std::uint32_t json_depth_max = 32;       ///< Raise it for tensors of higher rank.
+  std::uint32_t tensors_max = 1'024;       ///< Inputs, or outputs, of a request.
   Bytes in_flight_bytes_max = Bytes::MiB(512);  ///< Not answered yet. Raise it with the memory.
-  std::uint32_t waiting_max = 100'000;       ///< Requests that wait for a run, over all models.
-  std::uint32_t grpc_streams_max = 1'024;    ///< Calls of one gRPC connection at a time.
+  std::uint32_t waiting_max = 100'000;          ///< Requests that wait for a run, over all models.
+  std::uint32_t grpc_streams_max = 1'024;       ///< Calls of one gRPC connection at a time.
   Duration request_timeout = Duration::Seconds(60);  ///< From a request's first byte to its last.
   Duration idle_timeout = Duration::Seconds(600);  ///< A connection without a request. Zero: none.
 };
@@ -91,8 +91,8 @@ struct ServeOptions {
   ListenOptions http;
   ListenOptions grpc;
   ListenOptions metrics;
-  std::int32_t io_threads = 0;  ///< I/O contexts. 0: one per core.
-  std::int32_t slots = 0;       ///< CPU slots. 0: the CPUs that the process may use.
+  std::int32_t io_threads = 0;              ///< I/O contexts. 0: one per core.
+  std::int32_t slots = 0;                   ///< CPU slots. 0: the CPUs that the process may use.
   std::string http_header_forward_pattern;  ///< RE2; empty: none.
   std::string grpc_header_forward_pattern;  ///< RE2; empty: none.
   KeepaliveOptions keepalive;

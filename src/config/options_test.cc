@@ -14,9 +14,9 @@ Result<ServeOptions> Parse(Program program, std::vector<std::string> args) {
 
 TEST(Options, TheFieldsOwnStartLineForTritonWorks) {
   TestRepository files;
-  const auto options = Parse(Program::kTritonserver,
-                             {"--model-store=" + files.root().string(), "--grpc-port=9000",
-                              "--http-port=8080", "--allow-grpc=true", "--allow-http=true"});
+  const auto options =
+      Parse(Program::kTritonserver, {"--model-store=" + files.root().string(), "--grpc-port=9000",
+                                     "--http-port=8080", "--allow-grpc=true", "--allow-http=true"});
   ASSERT_TRUE(options.ok()) << options.status().message();
   EXPECT_EQ(options->repositories, (std::vector<std::string>{files.root().string()}));
   EXPECT_EQ(options->http.port, 8080);
@@ -49,13 +49,29 @@ TEST(Options, TheProgramsNameDecides) {
 TEST(Options, EveryFlagTakesItsValueInBothForms) {
   TestRepository files;
   const auto options =
-      Parse(Program::kCotenant,
-            {"--model-control-mode", "explicit", "--load-model", "a", "--load-model=b",
-             "--allow-http", "false", "--allow-metrics", files.root().string(), "--slots=3",
-             "--http-body-max=1MiB", "--id", "box", "--log-json", "--log-verbose=1",
-             "--exit-timeout-secs=7", "--http-address=10.0.0.1", "--disable-auto-complete-config",
-             "--backend-config=onnxruntime,default-max-batch-size=16", "--grpc-keepalive-time=5",
-             "--dispatch=fifo", "--grpc-use-ssl=false", "--decision-trace=t.csv"});
+      Parse(Program::kCotenant, {"--model-control-mode",
+                                 "explicit",
+                                 "--load-model",
+                                 "a",
+                                 "--load-model=b",
+                                 "--allow-http",
+                                 "false",
+                                 "--allow-metrics",
+                                 files.root().string(),
+                                 "--slots=3",
+                                 "--http-body-max=1MiB",
+                                 "--id",
+                                 "box",
+                                 "--log-json",
+                                 "--log-verbose=1",
+                                 "--exit-timeout-secs=7",
+                                 "--http-address=10.0.0.1",
+                                 "--disable-auto-complete-config",
+                                 "--backend-config=onnxruntime,default-max-batch-size=16",
+                                 "--grpc-keepalive-time=5",
+                                 "--dispatch=fifo",
+                                 "--grpc-use-ssl=false",
+                                 "--decision-trace=t.csv"});
   ASSERT_TRUE(options.ok()) << options.status().message();
   EXPECT_EQ(options->control, ModelControl::kExplicit);
   EXPECT_EQ(options->load_models, (std::vector<std::string>{"a", "b"}));
@@ -97,62 +113,110 @@ TEST(Options, EveryMistakeOnTheCommandLineIsNamed) {
     Code code;
     std::string text;
   } cases[] = {
-      {Program::kCotenant, {}, Code::kInvalidArgument,
+      {Program::kCotenant,
+       {},
+       Code::kInvalidArgument,
        "give a folder of models: cotenant serve MODELS_DIR"},
-      {Program::kTritonserver, {}, Code::kInvalidArgument,
+      {Program::kTritonserver,
+       {},
+       Code::kInvalidArgument,
        "give a folder of models: --model-repository=DIR"},
-      {Program::kTritonserver, {"models"}, Code::kInvalidArgument,
+      {Program::kTritonserver,
+       {"models"},
+       Code::kInvalidArgument,
        "unexpected argument 'models'\ngive a folder of models: --model-repository=DIR"},
-      {Program::kCotenant, {root + "/none"}, Code::kInvalidArgument,
+      {Program::kCotenant,
+       {root + "/none"},
+       Code::kInvalidArgument,
        "there is no folder '" + root + "/none'"},
-      {Program::kCotenant, {root, "--htp-port=1"}, Code::kInvalidArgument,
+      {Program::kCotenant,
+       {root, "--htp-port=1"},
+       Code::kInvalidArgument,
        "unknown flag '--htp-port'; did you mean '--http-port'?"},
-      {Program::kCotenant, {root, "-http-port=1"}, Code::kInvalidArgument,
+      {Program::kCotenant,
+       {root, "-http-port=1"},
+       Code::kInvalidArgument,
        "unknown flag '-http-port'; did you mean '--http-port'?"},
-      {Program::kCotenant, {root, "--frobnicate"}, Code::kInvalidArgument,
+      {Program::kCotenant,
+       {root, "--frobnicate"},
+       Code::kInvalidArgument,
        "unknown flag '--frobnicate'"},
       {Program::kCotenant, {root, "--"}, Code::kInvalidArgument, "unknown flag '--'"},
-      {Program::kCotenant, {root, "--http-port"}, Code::kInvalidArgument,
+      {Program::kCotenant,
+       {root, "--http-port"},
+       Code::kInvalidArgument,
        "--http-port: expected a value"},
-      {Program::kCotenant, {root, "--http-port=70000"}, Code::kInvalidArgument,
+      {Program::kCotenant,
+       {root, "--http-port=70000"},
+       Code::kInvalidArgument,
        "--http-port: expected a whole number from 0 to 65535, got '70000'"},
-      {Program::kCotenant, {root, "--allow-http=maybe"}, Code::kInvalidArgument,
+      {Program::kCotenant,
+       {root, "--allow-http=maybe"},
+       Code::kInvalidArgument,
        "--allow-http: expected true or false, got 'maybe'"},
-      {Program::kCotenant, {root, "--log-json=1"}, Code::kInvalidArgument,
+      {Program::kCotenant,
+       {root, "--log-json=1"},
+       Code::kInvalidArgument,
        "--log-json: takes no value"},
-      {Program::kCotenant, {root, "--log-format=xml"}, Code::kInvalidArgument,
+      {Program::kCotenant,
+       {root, "--log-format=xml"},
+       Code::kInvalidArgument,
        "--log-format: expected default, ISO8601 or json, got 'xml'"},
-      {Program::kCotenant, {root, "--model-control-mode=polled"}, Code::kInvalidArgument,
+      {Program::kCotenant,
+       {root, "--model-control-mode=polled"},
+       Code::kInvalidArgument,
        "--model-control-mode: expected none, poll or explicit, got 'polled'; did you mean 'poll'?"},
-      {Program::kCotenant, {root, "--dispatch=lifo"}, Code::kInvalidArgument,
+      {Program::kCotenant,
+       {root, "--dispatch=lifo"},
+       Code::kInvalidArgument,
        "--dispatch: expected edf, fifo or weighted-fair, got 'lifo'; did you mean 'fifo'?"},
-      {Program::kCotenant, {root, "--http-body-max=many"}, Code::kInvalidArgument,
+      {Program::kCotenant,
+       {root, "--http-body-max=many"},
+       Code::kInvalidArgument,
        "--http-body-max: expected a size such as 65536, 64KiB or 64MiB, at most 1024GiB, got "
        "'many'"},
-      {Program::kCotenant, {root, "--http-body-max=1025G"}, Code::kInvalidArgument,
+      {Program::kCotenant,
+       {root, "--http-body-max=1025G"},
+       Code::kInvalidArgument,
        "--http-body-max: expected a size such as 65536, 64KiB or 64MiB, at most 1024GiB, got "
        "'1025G'"},
       {Program::kCotenant, {root, "--id="}, Code::kInvalidArgument, "--id: expected a value"},
-      {Program::kCotenant, {root, "--backend-config=onnxruntime"}, Code::kInvalidArgument,
+      {Program::kCotenant,
+       {root, "--backend-config=onnxruntime"},
+       Code::kInvalidArgument,
        "--backend-config: expected BACKEND,SETTING=VALUE, got 'onnxruntime'"},
-      {Program::kCotenant, {root, "--load-model=a"}, Code::kInvalidArgument,
+      {Program::kCotenant,
+       {root, "--load-model=a"},
+       Code::kInvalidArgument,
        "--load-model: use of it needs --model-control-mode=explicit"},
       {Program::kCotenant,
        {root, "--model-control-mode=explicit", "--load-model=a", "--load-model=*"},
        Code::kInvalidArgument,
        "--load-model: '*' means all models, so it is the only one that can be given"},
-      {Program::kCotenant, {root, "--allow-http=false", "--allow-grpc=false"},
-       Code::kInvalidArgument, "--allow-http, --allow-grpc: at least one of them must be true"},
-      {Program::kCotenant, {root, "--grpc-use-ssl=true"}, Code::kUnimplemented,
+      {Program::kCotenant,
+       {root, "--allow-http=false", "--allow-grpc=false"},
+       Code::kInvalidArgument,
+       "--allow-http, --allow-grpc: at least one of them must be true"},
+      {Program::kCotenant,
+       {root, "--grpc-use-ssl=true"},
+       Code::kUnimplemented,
        "--grpc-use-ssl: not supported: TLS is not built"},
-      {Program::kCotenant, {root, "--http-restricted-api=health,k=v"}, Code::kUnimplemented,
+      {Program::kCotenant,
+       {root, "--http-restricted-api=health,k=v"},
+       Code::kUnimplemented,
        "--http-restricted-api: not supported: access tokens are not built"},
-      {Program::kCotenant, {root, "--allow-client-shm=true"}, Code::kUnimplemented,
+      {Program::kCotenant,
+       {root, "--allow-client-shm=true"},
+       Code::kUnimplemented,
        "--allow-client-shm: not supported: shared memory is not built"},
-      {Program::kCotenant, {root, "--slots=-1", "--grpc-use-ssl"}, Code::kInvalidArgument,
+      {Program::kCotenant,
+       {root, "--slots=-1", "--grpc-use-ssl"},
+       Code::kInvalidArgument,
        "--slots: expected a whole number from 0 to 1024, got '-1'\n"
        "--grpc-use-ssl: not supported: TLS is not built"},
-      {Program::kCotenant, {root, "--config=/none.toml"}, Code::kInvalidArgument,
+      {Program::kCotenant,
+       {root, "--config=/none.toml"},
+       Code::kInvalidArgument,
        "there is no file '/none.toml'"},
   };
   for (const auto& c : cases) {
@@ -187,12 +251,14 @@ TEST(Options, TheServerFileBesideTheModelsIsReadAndTheCommandLineWins) {
 
   files.Write("cotenant.toml", "[server]\nhttp-port = 99999\nmodel-repository = 'x'\n");
   EXPECT_EQ(Parse(Program::kCotenant, {root}).status().message(),
-            root + "/cotenant.toml:3:1: unknown key 'model-repository' in [server], see 'cotenant "
-                   "serve --help'");
+            root +
+                "/cotenant.toml:3:1: unknown key 'model-repository' in [server], see 'cotenant "
+                "serve --help'");
   files.Write("cotenant.toml", "[server]\nhttp-port = 99999\n");
   EXPECT_EQ(Parse(Program::kCotenant, {root}).status().message(),
-            root + "/cotenant.toml:2:13: 'http-port': expected a whole number from 0 to 65535, got "
-                   "'99999'");
+            root +
+                "/cotenant.toml:2:13: 'http-port': expected a whole number from 0 to 65535, got "
+                "'99999'");
 }
 
 TEST(Options, HelpNamesEveryFlagThatIsUsedAndNeedsNothingElse) {

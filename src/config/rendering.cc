@@ -59,9 +59,8 @@ class Printer {
     bool first = true;
     for (int i = 0; i < type.field_count(); ++i) {
       const pb::FieldDescriptor* field = type.field(i);
-      const bool may_be_absent =
-          field->cpp_type() == pb::FieldDescriptor::CPPTYPE_MESSAGE ||
-          field->real_containing_oneof() != nullptr;
+      const bool may_be_absent = field->cpp_type() == pb::FieldDescriptor::CPPTYPE_MESSAGE ||
+                                 field->real_containing_oneof() != nullptr;
       if (!field->is_repeated() && may_be_absent && !reflection.HasField(message, field)) continue;
       if (!first) out_ += ',';
       first = false;
@@ -117,32 +116,34 @@ class Printer {
     using Field = pb::FieldDescriptor;
     switch (field->cpp_type()) {
       case Field::CPPTYPE_INT32:
-        return AppendNumber(one ? r.GetInt32(message, field)
-                                : r.GetRepeatedInt32(message, field, index), out_);
+        return AppendNumber(
+            one ? r.GetInt32(message, field) : r.GetRepeatedInt32(message, field, index), out_);
       case Field::CPPTYPE_INT64:
-        return AppendNumber(one ? r.GetInt64(message, field)
-                                : r.GetRepeatedInt64(message, field, index), out_);
+        return AppendNumber(
+            one ? r.GetInt64(message, field) : r.GetRepeatedInt64(message, field, index), out_);
       case Field::CPPTYPE_UINT32:
-        return AppendNumber(one ? r.GetUInt32(message, field)
-                                : r.GetRepeatedUInt32(message, field, index), out_);
+        return AppendNumber(
+            one ? r.GetUInt32(message, field) : r.GetRepeatedUInt32(message, field, index), out_);
       case Field::CPPTYPE_UINT64:
-        return AppendNumber(one ? r.GetUInt64(message, field)
-                                : r.GetRepeatedUInt64(message, field, index), out_);
+        return AppendNumber(
+            one ? r.GetUInt64(message, field) : r.GetRepeatedUInt64(message, field, index), out_);
       case Field::CPPTYPE_DOUBLE:
-        return AppendNumber(one ? r.GetDouble(message, field)
-                                : r.GetRepeatedDouble(message, field, index), out_);
+        return AppendNumber(
+            one ? r.GetDouble(message, field) : r.GetRepeatedDouble(message, field, index), out_);
       case Field::CPPTYPE_FLOAT:
         return AppendNumber(static_cast<double>(one ? r.GetFloat(message, field)
                                                     : r.GetRepeatedFloat(message, field, index)),
                             out_);
       case Field::CPPTYPE_BOOL:
         out_ += (one ? r.GetBool(message, field) : r.GetRepeatedBool(message, field, index))
-                    ? "true" : "false";
+                    ? "true"
+                    : "false";
         return;
       case Field::CPPTYPE_STRING:
-        return AppendString(one ? r.GetString(message, field)
-                                : r.GetRepeatedString(message, field, index), out_);
-      case Field::CPPTYPE_ENUM: return PrintEnum(message, field, index);
+        return AppendString(
+            one ? r.GetString(message, field) : r.GetRepeatedString(message, field, index), out_);
+      case Field::CPPTYPE_ENUM:
+        return PrintEnum(message, field, index);
       case Field::CPPTYPE_MESSAGE:
         return Print(one ? r.GetMessage(message, field)
                          : r.GetRepeatedMessage(message, field, index));

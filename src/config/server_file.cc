@@ -1,13 +1,14 @@
 #include "config/server_file.h"
 
+#include <toml++/toml.h>
+
 #include <algorithm>
 #include <optional>
 #include <set>
 
-#include <toml++/toml.h>
-
 #include "config/model_conversion.h"
 #include "config/nearest.h"
+#include "config/toml_text.h"
 
 namespace cotenant {
 namespace {
@@ -28,25 +29,10 @@ constexpr std::int64_t kWaitingMax = 1'000'000;
 constexpr std::size_t kNameSizeMax = 64;
 
 bool IsTenantName(std::string_view name) {
-  return !name.empty() && name.size() <= kNameSizeMax &&
-         std::ranges::all_of(name, [](char c) {
-           return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
-                  c == '-' || c == '_' || c == '.';
-         });
-}
-
-// The library limits nested values, but a dotted key makes a table for each dot, and tables are freed
-// by recursion. Real keys have two parts.
-constexpr std::size_t kKeyDotsMax = 64;
-
-// Counts dots in strings too: which quotes are open would take a whole reader to know.
-bool HasLineOfManyDots(std::string_view text) {
-  std::size_t dots = 0;
-  for (char c : text) {
-    if (c == '\n') dots = 0;
-    if (c == '.' && ++dots > kKeyDotsMax) return true;
-  }
-  return false;
+  return !name.empty() && name.size() <= kNameSizeMax && std::ranges::all_of(name, [](char c) {
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' ||
+           c == '_' || c == '.';
+  });
 }
 
 /// Collects errors with their places.
@@ -69,8 +55,9 @@ class Reader {
   }
 
   std::optional<toml::table> Parse(std::string_view text) {
-    if (HasLineOfManyDots(text)) {
-      errors_.push_back(file_ + ": a line has more than " + std::to_string(kKeyDotsMax) + " dots");
+    const Status sound = CheckTomlText(text, file_);
+    if (!sound.ok()) {
+      errors_.push_back(sound.message());
       return std::nullopt;
     }
     try {
@@ -85,10 +72,9 @@ class Reader {
                  const std::string& where) {
     for (const auto& [key, value] : table) {
       if (std::ranges::find(known, key.str()) != known.end()) continue;
-      const std::string accepted = known.empty() ? "no keys are defined here yet"
-                                   : known.size() > 8
-                                       ? "see 'cotenant serve --help'"
-                                       : "expected " + OneOf(known);
+      const std::string accepted = known.empty()      ? "no keys are defined here yet"
+                                   : known.size() > 8 ? "see 'cotenant serve --help'"
+                                                      : "expected " + OneOf(known);
       Error(key.source(), "unknown key '" + std::string(key.str()) + "'" + where + ", " + accepted +
                               DidYouMean(key.str(), known));
     }
@@ -98,8 +84,8 @@ class Reader {
     const toml::node* node = parent.get(key);
     if (node == nullptr) return nullptr;
     if (!node->is_table()) {
-      Error(node->source(), "'" + std::string(key) + "': expected a table, [" + std::string(key) +
-                                "]");
+      Error(node->source(),
+            "'" + std::string(key) + "': expected a table, [" + std::string(key) + "]");
     }
     return node->as_table();
   }
@@ -206,8 +192,8 @@ void ReadServer(Reader& reader, const toml::table& root, std::span<const std::st
     if (text) {
       settings.push_back({std::string(key), *text, reader.Place(node.source())});
     } else {
-      reader.Error(node.source(), "'" + std::string(key) +
-                                      "': expected a string, a whole number, true or false");
+      reader.Error(node.source(),
+                   "'" + std::string(key) + "': expected a string, a whole number, true or false");
     }
   };
   for (const auto& [key, value] : *table) {

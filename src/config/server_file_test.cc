@@ -67,7 +67,8 @@ TEST(ServerFile, EveryMistakeIsNamedWithItsPlaceAndWhatIsAccepted) {
   } cases[] = {
       {"a = ", "cotenant.toml:1:5: Error while parsing key-value pair: encountered end-of-file"},
       {"[tenant]",
-       "cotenant.toml:1:2: unknown key 'tenant', expected server, policies or tenants; did you mean "
+       "cotenant.toml:1:2: unknown key 'tenant', expected server, policies or tenants; did you "
+       "mean "
        "'tenants'?"},
       {"server = 1", "cotenant.toml:1:10: 'server': expected a table, [server]"},
       {"[server]\nhttp_port = 1",
@@ -78,8 +79,7 @@ TEST(ServerFile, EveryMistakeIsNamedWithItsPlaceAndWhatIsAccepted) {
       {"[policies]\ndispatch = 'lifo'",
        "cotenant.toml:2:12: 'dispatch': expected edf, fifo or weighted-fair, got 'lifo'; did you "
        "mean 'fifo'?"},
-      {"[policies]\nadmission = 1",
-       "cotenant.toml:2:13: 'admission': expected feasible or all"},
+      {"[policies]\nadmission = 1", "cotenant.toml:2:13: 'admission': expected feasible or all"},
       {"[policies]\nshares = 1",
        "cotenant.toml:2:1: unknown key 'shares' in [policies], expected dispatch, batching or "
        "admission"},
@@ -125,6 +125,19 @@ TEST(ServerFile, HostileNestingEndsWithAnError) {
   std::string dotted = "a";
   for (int i = 0; i < 100'000; ++i) dotted += ".a";
   EXPECT_FALSE(Parse("[" + dotted + "]").ok());
+}
+
+TEST(ServerFile, CharactersBeyondAsciiAreTakenInStringsAndCommentsOnly) {
+  const auto file = Parse(
+      "\xef\xbb\xbf# Kamera für \"alle\n[server]\nload-model = ['é', \"ü\\\"é\", '''é'é''', "
+      "\"\"\"é\n\\\"\"\"\"\"]\n");
+  ASSERT_TRUE(file.ok()) << file.status().message();
+  EXPECT_EQ(file->server.size(), 4u);
+  EXPECT_EQ(file->server[2].value, "é'é");
+  EXPECT_EQ(Parse("a = 1\nb = 'x' é").status().message(),
+            "cotenant.toml:2:9: a character beyond ASCII outside of strings and comments");
+  EXPECT_EQ(Parse("a = {c \xef\xb9\xbf.6}").status().message(),
+            "cotenant.toml:1:8: a character beyond ASCII outside of strings and comments");
 }
 
 TEST(ServerFile, AMissingFileIsNamed) {
