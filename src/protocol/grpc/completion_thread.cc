@@ -33,15 +33,27 @@ void CompletionThread::Start() {
   thread_ = std::thread([this] { Loop(); });
 }
 
+void CompletionThread::Stop() {
+  stop_.Set(queue_.get(), gpr_now(GPR_CLOCK_MONOTONIC), &stop_asked_);
+}
+
+void CompletionThread::StopAsked(bool) { stopping_ = true; }
+
 void CompletionThread::Loop() {
   PrepareThread(("grpc-" + std::to_string(number_)).c_str(), 0);
   void* tag = nullptr;
   bool ok = false;
+  bool shut_down = false;
   while (queue_->Next(&tag, &ok)) {
     lane_.BeginTurn();
     Happened(tag, ok);
     TakeReady();
     while (lane_.FinishTurn()) TakeReady();
+    // The server's own shutdown does not wait for calls that still have operations to begin.
+    if (stopping_ && calls_open_ == 0 && !shut_down) {
+      shut_down = true;
+      queue_->Shutdown();
+    }
   }
 }
 

@@ -5,13 +5,13 @@
 /// One waits per method; when it gets its request it makes its successor. `Rpc` says how to wait for a request; `answer`
 /// gets the request and must call `finish` exactly once, on any thread.
 
-#include <grpcpp/completion_queue.h>
 #include <grpcpp/server_context.h>
 #include <grpcpp/support/async_unary_call.h>
 
 #include <functional>
 #include <utility>
 
+#include "protocol/grpc/completion_thread.h"
 #include "protocol/grpc/grpc_context.h"
 #include "protocol/grpc/grpc_status.h"
 #include "protocol/grpc/tag.h"
@@ -27,20 +27,20 @@ class ControlCall {
                                  grpc::ServerCompletionQueue*, void*);
   using Answer = std::function<void(const Request&, Reply&, Finish)>;
 
-  static void Arm(GrpcContext& context, Service& service, grpc::ServerCompletionQueue* queue,
+  static void Arm(GrpcContext& context, Service& service, CompletionThread& thread,
                   Wait wait, Answer answer) {
     if (context.stopping.load(std::memory_order_relaxed)) return;
-    auto* const call = new ControlCall(context, service, queue, wait, std::move(answer));
-    (service.*wait)(&call->rpc_, &call->request_, &call->responder_, queue, queue,
+    auto* const call = new ControlCall(context, service, thread, wait, std::move(answer));
+    (service.*wait)(&call->rpc_, &call->request_, &call->responder_, thread.queue(), thread.queue(),
                     &call->arrived_);
   }
 
  private:
-  ControlCall(GrpcContext& context, Service& service, grpc::ServerCompletionQueue* queue, Wait wait,
+  ControlCall(GrpcContext& context, Service& service, CompletionThread& thread, Wait wait,
               Answer answer)
       : context_(context),
         service_(service),
-        queue_(queue),
+        thread_(thread),
         wait_(wait),
         answer_(std::move(answer)),
         responder_(&rpc_) {}
@@ -50,7 +50,8 @@ class ControlCall {
       delete this;
       return;
     }
-    Arm(context_, service_, queue_, wait_, answer_);
+    thread_.CallBegan();
+    Arm(context_, service_, thread_, wait_, answer_);
     answer_(request_, reply_, [this](const Status& status) { Send(status); });
   }
 
@@ -63,11 +64,14 @@ class ControlCall {
     responder_.FinishWithError(ToGrpcStatus(status), &sent_);
   }
 
-  void Sent(bool) { delete this; }
+  void Sent(bool) {
+    thread_.CallEnded();
+    delete this;
+  }
 
   GrpcContext& context_;
   Service& service_;
-  grpc::ServerCompletionQueue* queue_;
+  CompletionThread& thread_;
   Wait wait_;
   Answer answer_;
   grpc::ServerContext rpc_;

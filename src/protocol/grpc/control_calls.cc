@@ -18,8 +18,8 @@ using WaitOf = void (Base::*)(grpc::ServerContext*, Request*,
 
 class Arming {
  public:
-  Arming(GrpcContext& context, Answers& answers, grpc::ServerCompletionQueue* queue)
-      : context_(context), answers_(answers), queue_(queue) {}
+  Arming(GrpcContext& context, Answers& answers, CompletionThread& thread)
+      : context_(context), answers_(answers), thread_(thread) {}
 
   /// A call that `Answers` answers at once.
   template <typename Base, typename Request, typename Reply>
@@ -27,7 +27,7 @@ class Arming {
               Status (Answers::*answer)(const Request&, Reply&)) {
     Answers& answers = answers_;
     ControlCall<Inference, Request, Reply>::Arm(
-        context_, context_.inference, queue_, wait,
+        context_, context_.inference, thread_, wait,
         [&answers, answer](const Request& request, Reply& reply, const Answers::Finish& finish) {
           finish((answers.*answer)(request, reply));
         });
@@ -39,7 +39,7 @@ class Arming {
              void (Answers::*answer)(const Request&, Answers::Finish)) {
     Answers& answers = answers_;
     ControlCall<Inference, Request, Reply>::Arm(
-        context_, context_.inference, queue_, wait,
+        context_, context_.inference, thread_, wait,
         [&answers, answer](const Request& request, Reply&, Answers::Finish finish) {
           (answers.*answer)(request, std::move(finish));
         });
@@ -49,7 +49,7 @@ class Arming {
   template <typename Base, typename Request, typename Reply>
   void Always(WaitOf<Base, Request, Reply> wait, Status status) {
     ControlCall<Inference, Request, Reply>::Arm(
-        context_, context_.inference, queue_, wait,
+        context_, context_.inference, thread_, wait,
         [status = std::move(status)](const Request&, Reply&, const Answers::Finish& finish) {
           finish(status);
         });
@@ -58,13 +58,13 @@ class Arming {
  private:
   GrpcContext& context_;
   Answers& answers_;
-  grpc::ServerCompletionQueue* queue_;
+  CompletionThread& thread_;
 };
 
 }  // namespace
 
-void ArmControlCalls(GrpcContext& context, Answers& answers, grpc::ServerCompletionQueue* queue) {
-  Arming arm(context, answers, queue);
+void ArmControlCalls(GrpcContext& context, Answers& answers, CompletionThread& thread) {
+  Arming arm(context, answers, thread);
   arm.AtOnce(&Inference::RequestServerLive, &Answers::ServerLive);
   arm.AtOnce(&Inference::RequestServerReady, &Answers::ServerReady);
   arm.AtOnce(&Inference::RequestModelReady, &Answers::ModelReady);

@@ -173,7 +173,7 @@ TEST_F(GrpcTest, ABoundThatCannotBeMetNamesOneThatCan) {
   auto request = AskEcho();
   request.set_model_name("slow");
   ASSERT_TRUE(Infer(request).ok());
-  (*request.mutable_parameters())["latency_bound_ms"].set_string_param("0.01");
+  (*request.mutable_parameters())["latency_bound_ms"].set_string_param("1");
   grpc::ClientContext context;
   inference::ModelInferResponse reply;
   const grpc::Status status = stub_->ModelInfer(&context, request, &reply);

@@ -5,7 +5,6 @@
 #include <grpcpp/server.h>
 #include <grpcpp/server_builder.h>
 #include <netdb.h>
-#include <spdlog/spdlog.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -28,6 +27,7 @@
 #include "protocol/grpc/health_watch.h"
 #include "protocol/grpc/reflection_stream.h"
 #include "protocol/grpc/stream_infer.h"
+#include "telemetry/log.h"
 
 namespace cotenant {
 namespace {
@@ -41,7 +41,7 @@ std::string AddressText(const GrpcOptions& options) {
   return (v6 ? "[" + options.address + "]" : options.address) + ":" + std::to_string(options.port);
 }
 
-/// Why nobody can listen there, asked of the system itself, because gRPC only logs it.
+/// Why nobody can listen there, or nothing. Tried before gRPC does, because gRPC gives no reason and logs pages.
 std::string WhyNot(const GrpcOptions& options) {
   addrinfo hints{};
   hints.ai_socktype = SOCK_STREAM;
@@ -50,7 +50,7 @@ std::string WhyNot(const GrpcOptions& options) {
   const std::string port = std::to_string(options.port);
   const int error = getaddrinfo(options.address.c_str(), port.c_str(), &hints, &found);
   if (error != 0) return gai_strerror(error);
-  std::string reason = "gRPC refused it";
+  std::string reason;
   const int descriptor = socket(found->ai_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
   const int yes = 1;
   setsockopt(descriptor, SOL_SOCKET, SO_REUSEADDR, &yes, sizeof(yes));
@@ -68,7 +68,7 @@ void TakeGrpcLog() {
   std::call_once(once, [] {
     gpr_set_log_function([](gpr_log_func_args* line) {
       const bool error = line->severity == GPR_LOG_SEVERITY_ERROR;
-      spdlog::log(error ? spdlog::level::warn : spdlog::level::debug, "gRPC: {}", line->message);
+      Log(error ? LogLevel::kWarning : LogLevel::kDebug, std::string("gRPC: ") + line->message);
     });
   });
 }
@@ -139,8 +139,11 @@ Status GrpcServer::Body::Start() {
 }
 
 Status GrpcServer::Body::Listen() {
-  grpc::ServerBuilder builder;
   const std::string where = AddressText(options_);
+  if (const std::string reason = WhyNot(options_); !reason.empty()) {
+    return Unavailable("cannot listen for gRPC on " + where + ": " + reason);
+  }
+  grpc::ServerBuilder builder;
   builder.AddListeningPort(where, grpc::InsecureServerCredentials(), &port_);
   builder.AddChannelArgument(GRPC_ARG_ALLOW_REUSEPORT, 0);
   builder.AddChannelArgument(GRPC_ARG_MAX_CONCURRENT_STREAMS, options_.streams_per_connection_max);
@@ -162,21 +165,21 @@ Status GrpcServer::Body::Listen() {
   if (server_ && port_ != 0) return Status();
   server_.reset();
   for (const auto& thread : threads_) {
-    thread->Shutdown();
+    thread->queue()->Shutdown();
     void* tag = nullptr;
     bool ok = false;
     while (thread->queue()->Next(&tag, &ok)) {
     }
   }
   threads_.clear();
-  return Unavailable("cannot listen for gRPC on " + where + ": " + WhyNot(options_));
+  return Unavailable("cannot listen for gRPC on " + where + ": gRPC refused it");
 }
 
 void GrpcServer::Body::Arm() {
   using Health = grpc::health::v1::Health::AsyncService;
   using HealthRequest = grpc::health::v1::HealthCheckRequest;
   using HealthReply = grpc::health::v1::HealthCheckResponse;
-  grpc::ServerCompletionQueue* const first = threads_.front()->queue();
+  CompletionThread& first = *threads_.front();
   ArmControlCalls(context_, answers_, first);
   ControlCall<Health, HealthRequest, HealthReply>::Arm(
       context_, context_.health, first, &Health::RequestCheck,
@@ -196,7 +199,7 @@ void GrpcServer::Body::Stop() {
   answers_.GiveUpPending();
   server_->Shutdown(std::chrono::system_clock::now());
   server_->Wait();
-  for (const auto& thread : threads_) thread->Shutdown();
+  for (const auto& thread : threads_) thread->Stop();
   threads_.clear();
   server_.reset();
 }

@@ -3,6 +3,8 @@
 #include <chrono>
 #include <string>
 
+#include "protocol/grpc/completion_thread.h"
+
 namespace cotenant {
 namespace {
 
@@ -22,11 +24,11 @@ Status CheckHealth(const Node& node, const grpc::health::v1::HealthCheckRequest&
   return Status();
 }
 
-void HealthWatch::Arm(GrpcContext& context, grpc::ServerCompletionQueue* queue) {
+void HealthWatch::Arm(GrpcContext& context, CompletionThread& thread) {
   if (context.stopping.load(std::memory_order_relaxed)) return;
-  auto* const watch = new HealthWatch(context, queue);  // Its own owner, see the header.
+  auto* const watch = new HealthWatch(context, thread);  // Its own owner, see the header.
   watch->rpc_.AsyncNotifyWhenDone(&watch->client_done_);
-  context.health.RequestWatch(&watch->rpc_, &watch->request_, &watch->writer_, queue, queue,
+  context.health.RequestWatch(&watch->rpc_, &watch->request_, &watch->writer_, thread.queue(), thread.queue(),
                               &watch->arrived_);
 }
 
@@ -35,7 +37,8 @@ void HealthWatch::Arrived(bool ok) {
     delete this;
     return;
   }
-  Arm(context_, queue_);
+  thread_.CallBegan();
+  Arm(context_, thread_);
   Look();
 }
 
@@ -44,7 +47,7 @@ void HealthWatch::Look() {
   Reply now;
   if (!CheckHealth(context_.node, request_, now).ok()) now.set_status(Reply::SERVICE_UNKNOWN);
   if (told_ && now.status() == last_.status()) {
-    alarm_.Set(queue_, std::chrono::system_clock::now() + kWatchInterval, &time_to_look_);
+    alarm_.Set(thread_.queue(), std::chrono::system_clock::now() + kWatchInterval, &time_to_look_);
     return;
   }
   told_ = true;
@@ -67,7 +70,9 @@ void HealthWatch::Finish() { writer_.Finish(grpc::Status::CANCELLED, &finished_)
 void HealthWatch::Finished(bool) { TagReturned(); }
 
 void HealthWatch::TagReturned() {
-  if (--tags_out_ == 0) delete this;
+  if (--tags_out_ > 0) return;
+  thread_.CallEnded();
+  delete this;
 }
 
 }  // namespace cotenant

@@ -4,7 +4,6 @@
 /// change. While somebody watches, readiness is looked at `kWatchInterval` apart; nobody watching costs nothing.
 
 #include <grpcpp/alarm.h>
-#include <grpcpp/completion_queue.h>
 #include <grpcpp/server_context.h>
 #include <grpcpp/support/async_stream.h>
 
@@ -14,6 +13,8 @@
 
 namespace cotenant {
 
+class CompletionThread;
+
 /// NotFound for a service that is not here.
 Status CheckHealth(const Node& node, const grpc::health::v1::HealthCheckRequest& request,
                    grpc::health::v1::HealthCheckResponse& reply);
@@ -22,13 +23,13 @@ Status CheckHealth(const Node& node, const grpc::health::v1::HealthCheckRequest&
 class HealthWatch {
  public:
   /// Waits for a watcher on the queue; each that arrives makes its successor.
-  static void Arm(GrpcContext& context, grpc::ServerCompletionQueue* queue);
+  static void Arm(GrpcContext& context, CompletionThread& thread);
 
  private:
   using Reply = grpc::health::v1::HealthCheckResponse;
 
-  HealthWatch(GrpcContext& context, grpc::ServerCompletionQueue* queue)
-      : context_(context), queue_(queue), writer_(&rpc_) {}
+  HealthWatch(GrpcContext& context, CompletionThread& thread)
+      : context_(context), thread_(thread), writer_(&rpc_) {}
 
   void Arrived(bool ok);
   void Wrote(bool ok);
@@ -42,7 +43,7 @@ class HealthWatch {
   void TagReturned();
 
   GrpcContext& context_;
-  grpc::ServerCompletionQueue* queue_;
+  CompletionThread& thread_;
   grpc::ServerContext rpc_;
   grpc::ServerAsyncWriter<Reply> writer_;
   grpc::health::v1::HealthCheckRequest request_;

@@ -5,10 +5,10 @@
 ///
 /// Ours rather than gRPC's library, whose service is synchronous: it would give the server a thread pool that wakes up idle.
 
-#include <grpcpp/completion_queue.h>
 #include <grpcpp/server_context.h>
 #include <grpcpp/support/async_stream.h>
 
+#include "protocol/grpc/completion_thread.h"
 #include "protocol/grpc/grpc_context.h"
 #include "protocol/grpc/tag.h"
 
@@ -22,10 +22,10 @@ grpc::reflection::v1alpha::ServerReflectionResponse Reflect(
 template <typename Service>
 class ReflectionStream {
  public:
-  static void Arm(GrpcContext& context, Service& service, grpc::ServerCompletionQueue* queue) {
+  static void Arm(GrpcContext& context, Service& service, CompletionThread& thread) {
     if (context.stopping.load(std::memory_order_relaxed)) return;
-    auto* const call = new ReflectionStream(context, service, queue);
-    service.RequestServerReflectionInfo(&call->rpc_, &call->stream_, queue, queue,
+    auto* const call = new ReflectionStream(context, service, thread);
+    service.RequestServerReflectionInfo(&call->rpc_, &call->stream_, thread.queue(), thread.queue(),
                                         &call->arrived_);
   }
 
@@ -33,15 +33,16 @@ class ReflectionStream {
   using Question = grpc::reflection::v1alpha::ServerReflectionRequest;
   using Reply = grpc::reflection::v1alpha::ServerReflectionResponse;
 
-  ReflectionStream(GrpcContext& context, Service& service, grpc::ServerCompletionQueue* queue)
-      : context_(context), service_(service), queue_(queue), stream_(&rpc_) {}
+  ReflectionStream(GrpcContext& context, Service& service, CompletionThread& thread)
+      : context_(context), service_(service), thread_(thread), stream_(&rpc_) {}
 
   void Arrived(bool ok) {
     if (!ok) {
       delete this;
       return;
     }
-    Arm(context_, service_, queue_);
+    thread_.CallBegan();
+    Arm(context_, service_, thread_);
     stream_.Read(&question_, &read_);
   }
   void Read(bool ok) {
@@ -58,11 +59,14 @@ class ReflectionStream {
       stream_.Finish(grpc::Status::CANCELLED, &finished_);
     }
   }
-  void Finished(bool) { delete this; }
+  void Finished(bool) {
+    thread_.CallEnded();
+    delete this;
+  }
 
   GrpcContext& context_;
   Service& service_;
-  grpc::ServerCompletionQueue* queue_;
+  CompletionThread& thread_;
   grpc::ServerContext rpc_;
   grpc::ServerAsyncReaderWriter<Reply, Question> stream_;
   Question question_;

@@ -62,6 +62,7 @@ void StreamInfer::Arrived(bool ok) {
     delete this;
     return;
   }
+  thread_.CallBegan();
   Arm(context_, thread_);
   ReadNext();
 }
@@ -168,7 +169,9 @@ void StreamInfer::FinishIfDone() {
 void StreamInfer::Finished(bool) { TagReturned(); }
 
 void StreamInfer::TagReturned() {
-  if (--tags_out_ == 0) delete this;
+  if (--tags_out_ > 0) return;
+  thread_.CallEnded();
+  delete this;
 }
 
 }  // namespace cotenant

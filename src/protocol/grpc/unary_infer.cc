@@ -40,6 +40,7 @@ void UnaryInfer::Arrived(bool ok) {
     thread_.infers().GiveBack(*this);
     return;
   }
+  thread_.CallBegan();
   thread_.infers().ArmOne();
   tags_out_ = 2;
   const Status taken = ReadAndSubmit();
@@ -93,6 +94,7 @@ void UnaryInfer::Sent(bool ok) {
 
 void UnaryInfer::TagReturned() {
   if (--tags_out_ > 0) return;
+  thread_.CallEnded();
   responder_.reset();
   rpc_.reset();
   message_.Reset();
