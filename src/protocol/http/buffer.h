@@ -42,6 +42,11 @@ class Buffer {
   /// Bytes written behind the end by somebody else (recv, zlib) become part of it.
   void Grow(std::size_t count) { size_ += count; }
   void Clear() { size_ = 0; }
+  void Truncate(std::size_t size) { size_ = size; }
+  void RemoveFront(std::size_t count) {
+    if (count > 0 && count < size_) std::memmove(data(), data() + count, size_ - count);
+    size_ -= count;
+  }
   /// Gives the memory back.
   void Release() {
     block_.reset();

@@ -1,0 +1,135 @@
+#include "protocol/http/http_thread.h"
+
+#include <unistd.h>
+
+#include <algorithm>
+#include <boost/asio/post.hpp>
+#include <chrono>
+
+namespace cotenant {
+namespace {
+
+/// Exchanges that wait for use. More were needed at once only in a burst.
+constexpr std::size_t kIdleExchangesMax = 16;
+/// The one large buffer that a thread keeps, so that a steady flow of images allocates nothing.
+constexpr std::size_t kKeptLargeMax = std::size_t{4} << 20;
+
+/// An accepted socket on its way to its thread; closed when the thread never takes it.
+class Parcel {
+ public:
+  explicit Parcel(int descriptor) : descriptor_(descriptor) {}
+  Parcel(Parcel&& other) noexcept : descriptor_(std::exchange(other.descriptor_, -1)) {}
+  Parcel& operator=(Parcel&&) = delete;
+  ~Parcel() {
+    if (descriptor_ >= 0) close(descriptor_);
+  }
+  int Take() { return std::exchange(descriptor_, -1); }
+
+ private:
+  int descriptor_;
+};
+
+}  // namespace
+
+HttpThread::HttpThread(IoThread& io, HttpShared& shared)
+    : io_(io),
+      shared_(shared),
+      reader_(shared.options),
+      endpoints_(shared.node, reader_.document()),
+      timer_(io.context()) {}
+
+HttpThread::~HttpThread() = default;
+
+void HttpThread::Deal(int descriptor, bool metrics_only) {
+  dealt_.fetch_add(1, std::memory_order_relaxed);
+  boost::asio::post(io_.context(), [this, parcel = Parcel(descriptor), metrics_only]() mutable {
+    Adopt(parcel.Take(), metrics_only);
+  });
+}
+
+void HttpThread::Adopt(int descriptor, bool metrics_only) {
+  connections_.emplace_front(*this, descriptor, metrics_only);
+  connections_.front().place = connections_.begin();
+  shared_.telemetry.ConnectionOpened(Protocol::kHttp);
+  connections_.front().Start();
+}
+
+void HttpThread::Destroy(Connection& connection) {
+  connections_.erase(connection.place);
+  dealt_.fetch_sub(1, std::memory_order_relaxed);
+  shared_.connections.fetch_sub(1, std::memory_order_relaxed);
+  shared_.telemetry.ConnectionClosed(Protocol::kHttp);
+}
+
+void HttpThread::CloseIdle() {
+  shared_.draining.store(true, std::memory_order_release);
+  boost::asio::post(io_.context(), [this] {
+    for (auto next = connections_.begin(); next != connections_.end();) {
+      (next++)->CloseIfIdle();  // May remove itself from the list.
+    }
+  });
+}
+
+std::unique_ptr<Exchange> HttpThread::TakeExchange(Connection& connection) {
+  std::unique_ptr<Exchange> exchange;
+  if (idle_.empty()) {
+    exchange = std::make_unique<Exchange>(*this,
+                                          static_cast<std::size_t>(options().head_max.count()));
+  } else {
+    exchange = std::move(idle_.back());
+    idle_.pop_back();
+  }
+  exchange->connection = &connection;
+  return exchange;
+}
+
+void HttpThread::GiveExchange(std::unique_ptr<Exchange> exchange) {
+  if (idle_.size() < kIdleExchangesMax) idle_.push_back(std::move(exchange));
+}
+
+bool HttpThread::KeepsLarge(std::size_t capacity) const {
+  if (capacity > kKeptLargeMax) return false;
+  return std::ranges::none_of(idle_, [](const auto& exchange) {
+    return exchange->large.capacity() > 0;
+  });
+}
+
+void HttpThread::Watch(Connection& connection) {
+  if (connection.watch_index == Connection::kNotWatched) {
+    connection.watch_index = watched_.size();
+    watched_.push_back(&connection);
+  }
+  if (!armed_) ArmTimer();
+}
+
+void HttpThread::Unwatch(Connection& connection) {
+  if (connection.watch_index == Connection::kNotWatched) return;
+  watched_.back()->watch_index = connection.watch_index;
+  watched_[connection.watch_index] = watched_.back();
+  watched_.pop_back();
+  connection.watch_index = Connection::kNotWatched;
+}
+
+void HttpThread::ArmTimer() {
+  const Duration shortest =
+      std::min({options().head_timeout, options().body_timeout, options().write_timeout});
+  const Duration tick =
+      std::clamp(shortest / 4, Duration::Milliseconds(5), Duration::Seconds(1));
+  armed_ = true;
+  timer_.expires_after(std::chrono::nanoseconds(tick.nanoseconds()));
+  timer_.async_wait([this](const boost::system::error_code& error) {
+    armed_ = false;
+    if (!error) OnTick();
+  });
+}
+
+void HttpThread::OnTick() {
+  const Instant now = io_.lane().TurnBegan();
+  // From the back: one that is removed is replaced by the last, which was seen already.
+  for (std::size_t i = watched_.size(); i-- > 0;) {
+    if (i < watched_.size() && watched_[i]->deadline <= now) watched_[i]->OnDeadline();
+  }
+  if (!watched_.empty() && !armed_) ArmTimer();
+}
+
+}  // namespace cotenant

@@ -1,0 +1,88 @@
+#pragma once
+
+/// The HTTP side of one I/O thread: its connections, the exchanges that they borrow, its reader,
+/// its one timer.
+///
+/// Used on the thread's turns only, except `Deal` (any thread) and construction and destruction,
+/// which happen while the thread does not run. The timer is armed only while some connection is in
+/// the middle of something, so an idle server never wakes.
+
+#include <atomic>
+#include <boost/asio/steady_timer.hpp>
+#include <cstddef>
+#include <list>
+#include <memory>
+#include <vector>
+
+#include "protocol/header_forwarding.h"
+#include "protocol/http/connection.h"
+#include "protocol/http/endpoints.h"
+#include "protocol/http/exchange.h"
+#include "protocol/http/http_options.h"
+#include "protocol/http/json_request.h"
+#include "server/io_thread.h"
+#include "server/node.h"
+#include "telemetry/telemetry.h"
+
+namespace cotenant {
+
+/// What all threads of one server share.
+struct HttpShared {
+  Node& node;
+  Telemetry& telemetry;
+  HttpOptions options;
+  HeaderForwarding forwarding;
+  std::atomic<std::size_t> connections = 0;
+  std::atomic<std::size_t> inflight_bytes = 0;
+  std::atomic<bool> draining = false;
+};
+
+class HttpThread {
+ public:
+  HttpThread(IoThread& io, HttpShared& shared);
+  ~HttpThread();
+  HttpThread(const HttpThread&) = delete;
+  HttpThread& operator=(const HttpThread&) = delete;
+
+  /// Takes over an accepted socket: any thread. The thread's own turn makes the connection.
+  void Deal(int descriptor, bool metrics_only);
+  /// Connections that this thread has or was dealt: any thread.
+  std::size_t connections() const { return dealt_.load(std::memory_order_relaxed); }
+  /// Closes what waits for nothing; the rest closes after its answer. Any thread.
+  void CloseIdle();
+
+  std::unique_ptr<Exchange> TakeExchange(Connection& connection);
+  void GiveExchange(std::unique_ptr<Exchange> exchange);
+  /// May an idle exchange keep a buffer of that size? Only one of this thread does.
+  bool KeepsLarge(std::size_t capacity) const;
+
+  /// Calls `Connection::OnDeadline` some time after the connection's deadline, until unwatched.
+  void Watch(Connection& connection);
+  void Unwatch(Connection& connection);
+  /// The connection is done with, and no handler of it is under way.
+  void Destroy(Connection& connection);
+
+  IoThread& io() { return io_; }
+  HttpShared& shared() { return shared_; }
+  const HttpOptions& options() const { return shared_.options; }
+  RequestReader& reader() { return reader_; }
+  Endpoints& endpoints() { return endpoints_; }
+
+ private:
+  void Adopt(int descriptor, bool metrics_only);
+  void ArmTimer();
+  void OnTick();
+
+  IoThread& io_;
+  HttpShared& shared_;
+  RequestReader reader_;
+  Endpoints endpoints_;
+  std::atomic<std::size_t> dealt_ = 0;
+  std::list<Connection> connections_;
+  std::vector<std::unique_ptr<Exchange>> idle_;
+  std::vector<Connection*> watched_;
+  boost::asio::steady_timer timer_;
+  bool armed_ = false;
+};
+
+}  // namespace cotenant
