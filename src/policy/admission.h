@@ -45,7 +45,7 @@ enum class AdmissionReason : unsigned char {
 struct AdmissionChoice {
   bool admit = true;
   AdmissionReason reason = AdmissionReason::kTaken;
-  /// When refused: the smallest bound that would have been admitted, in whole microseconds.
+  /// When refused: the smallest longer bound that would have been admitted, in whole microseconds.
   Duration earliest_bound;
 };
 

@@ -35,10 +35,12 @@ class Feasible final : public AdmissionPolicy {
   }
 
  private:
-  /// The least bound with fastest <= bound and forecast(bound) <= bound. The forecast never falls
-  /// with the bound, so going up from the bottom arrives at the least one.
+  /// The least bound not below the one asked for with fastest <= bound and forecast(bound) <=
+  /// bound. The forecast never falls with the bound, so going up arrives at the least one. (A
+  /// shorter bound than the one refused might be taken under `edf`, by pushing others back: no
+  /// answer to a client.)
   static Duration EarliestBound(const AdmissionView& request) {
-    Duration bound = WholeMicroseconds(std::max(request.fastest, Duration::Microseconds(1)));
+    Duration bound = WholeMicroseconds(std::max(request.fastest, request.bound));
     if (request.idle) return bound;
     for (int step = 0; step < kStepsMax; ++step) {
       const Duration finish = request.finish->For(bound);
