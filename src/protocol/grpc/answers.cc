@@ -10,9 +10,9 @@
 namespace cotenant {
 namespace {
 
-void SetTensors(const std::vector<TensorSpec>& specs, std::int32_t max_batch_size,
-                google::protobuf::RepeatedPtrField<inference::ModelMetadataResponse::TensorMetadata>&
-                    out) {
+void SetTensors(
+    const std::vector<TensorSpec>& specs, std::int32_t max_batch_size,
+    google::protobuf::RepeatedPtrField<inference::ModelMetadataResponse::TensorMetadata>& out) {
   for (const TensorSpec& spec : specs) {
     auto& tensor = *out.Add();
     tensor.set_name(spec.name);
@@ -178,10 +178,9 @@ void Answers::RepositoryModelLoad(const inference::RepositoryModelLoadRequest& r
     const Status taken = TakeLoadParameter(name, std::move(value), override_);
     if (!taken.ok()) return finish(taken);
   }
-  node_.Load(request.model_name(), std::move(override_),
-             [pending = AddPending(std::move(finish))](const Status& status) {
-               pending->End(status);
-             });
+  node_.Load(
+      request.model_name(), std::move(override_),
+      [pending = AddPending(std::move(finish))](const Status& status) { pending->End(status); });
 }
 
 void Answers::RepositoryModelUnload(const inference::RepositoryModelUnloadRequest& request,
@@ -190,10 +189,8 @@ void Answers::RepositoryModelUnload(const inference::RepositoryModelUnloadReques
     return finish(status);
   }
   // `unload_dependents` concerns ensembles, of which there are none.
-  node_.Unload(request.model_name(),
-               [pending = AddPending(std::move(finish))](const Status& status) {
-                 pending->End(status);
-               });
+  node_.Unload(request.model_name(), [pending = AddPending(std::move(finish))](
+                                         const Status& status) { pending->End(status); });
 }
 
 std::shared_ptr<Answers::Pending> Answers::AddPending(Finish finish) {

@@ -2,8 +2,8 @@
 
 /// What the calls other than inference answer. Any thread.
 ///
-/// Most answer at once. A load or unload ends later, on the node's load thread, or when the server stops, whichever comes
-/// first; each `Finish` is called exactly once.
+/// Most answer at once. A load or unload ends later, on the node's load thread, or when the server
+/// stops, whichever comes first; each `Finish` is called exactly once.
 
 #include <functional>
 #include <memory>
@@ -37,10 +37,10 @@ class Answers {
   Status RepositoryIndex(const inference::RepositoryIndexRequest& request,
                          inference::RepositoryIndexResponse& reply);
   void RepositoryModelLoad(const inference::RepositoryModelLoadRequest& request, Finish finish);
-  void RepositoryModelUnload(const inference::RepositoryModelUnloadRequest& request,
-                             Finish finish);
+  void RepositoryModelUnload(const inference::RepositoryModelUnloadRequest& request, Finish finish);
 
-  /// Answers the loads and unloads that still run with Unavailable, now and from now on, so that the server can stop.
+  /// Answers the loads and unloads that still run with Unavailable, now and from now on, so that
+  /// the server can stop.
   void GiveUpPending();
 
  private:

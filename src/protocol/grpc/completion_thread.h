@@ -2,9 +2,10 @@
 
 /// A thread with a completion queue that works in turns (see Lane).
 ///
-/// The loop: wait for the first event, begin a turn, take every other event that is ready (up to a limit), then hand the
-/// turn to the brain, inline runs included. Calls made on this thread's queue get all their tags on this thread, so their
-/// state needs no lock. Idle, the thread sleeps in gRPC's poll.
+/// The loop: wait for the first event, begin a turn, take every other event that is ready (up to a
+/// limit), then hand the turn to the brain, inline runs included. Calls made on this thread's queue
+/// get all their tags on this thread, so their state needs no lock. Idle, the thread sleeps in
+/// gRPC's poll.
 
 #include <grpcpp/alarm.h>
 #include <grpcpp/completion_queue.h>

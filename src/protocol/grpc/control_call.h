@@ -1,9 +1,10 @@
 #pragma once
 
-/// A unary call other than ModelInfer: seldom, so each is an object of its own that ends itself when its reply is sent.
+/// A unary call other than ModelInfer: seldom, so each is an object of its own that ends itself
+/// when its reply is sent.
 ///
-/// One waits per method; when it gets its request it makes its successor. `Rpc` says how to wait for a request; `answer`
-/// gets the request and must call `finish` exactly once, on any thread.
+/// One waits per method; when it gets its request it makes its successor. `Rpc` says how to wait
+/// for a request; `answer` gets the request and must call `finish` exactly once, on any thread.
 
 #include <grpcpp/server_context.h>
 #include <grpcpp/support/async_unary_call.h>
@@ -27,8 +28,8 @@ class ControlCall {
                                  grpc::ServerCompletionQueue*, void*);
   using Answer = std::function<void(const Request&, Reply&, Finish)>;
 
-  static void Arm(GrpcContext& context, Service& service, CompletionThread& thread,
-                  Wait wait, Answer answer) {
+  static void Arm(GrpcContext& context, Service& service, CompletionThread& thread, Wait wait,
+                  Answer answer) {
     if (context.stopping.load(std::memory_order_relaxed)) return;
     auto* const call = new ControlCall(context, service, thread, wait, std::move(answer));
     (service.*wait)(&call->rpc_, &call->request_, &call->responder_, thread.queue(), thread.queue(),

@@ -45,7 +45,8 @@ class Arming {
         });
   }
 
-  /// A call of a feature that is not there. `status` is ok for calls that list what there is: nothing.
+  /// A call of a feature that is not there. `status` is ok for calls that list what there is:
+  /// nothing.
   template <typename Base, typename Request, typename Reply>
   void Always(WaitOf<Base, Request, Reply> wait, Status status) {
     ControlCall<Inference, Request, Reply>::Arm(

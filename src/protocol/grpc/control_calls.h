@@ -1,7 +1,7 @@
 #pragma once
 
-/// Every unary call other than ModelInfer, armed on one queue: control calls are rare and need no second thread.
-
+/// Every unary call other than ModelInfer, armed on one queue: control calls are rare and need no
+/// second thread.
 
 #include "protocol/grpc/answers.h"
 #include "protocol/grpc/grpc_context.h"

@@ -9,9 +9,9 @@ Status GrpcContext::TakeInFlight(std::int64_t bytes) {
   const std::int64_t before = in_flight_bytes.fetch_add(bytes, std::memory_order_relaxed);
   if (before + bytes <= most) return Status();
   GiveInFlight(bytes);
-  return Unavailable("no room for " + std::to_string(bytes) + " bytes of tensors: " +
-                     std::to_string(before) + " are in flight, at most " + std::to_string(most) +
-                     " are taken");
+  return Unavailable("no room for " + std::to_string(bytes) +
+                     " bytes of tensors: " + std::to_string(before) + " are in flight, at most " +
+                     std::to_string(most) + " are taken");
 }
 
 }  // namespace cotenant

@@ -33,7 +33,8 @@ struct GrpcContext {
   std::atomic<bool> stopping = false;
   std::atomic<std::int64_t> in_flight_bytes = 0;
 
-  /// Counts the bytes of a request that is to be submitted; Unavailable when there is no room for them.
+  /// Counts the bytes of a request that is to be submitted; Unavailable when there is no room for
+  /// them.
   Status TakeInFlight(std::int64_t bytes);
   void GiveInFlight(std::int64_t bytes) {
     in_flight_bytes.fetch_sub(bytes, std::memory_order_relaxed);

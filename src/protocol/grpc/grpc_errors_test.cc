@@ -17,7 +17,8 @@ struct WrongRequest {
   std::string text;
 };
 
-/// Every error that a client can cause by what it asks of ModelInfer, before the request reaches the scheduler.
+/// Every error that a client can cause by what it asks of ModelInfer, before the request reaches
+/// the scheduler.
 const std::vector<WrongRequest>& WrongRequests() {
   using enum grpc::StatusCode;
   static const std::vector<WrongRequest> rows = {
@@ -190,9 +191,9 @@ TEST_F(GrpcTest, BoundsAndTenantsComeByMetadataToo) {
   node_options_.scheduler.node.tenants.push_back({"shop", 1, {}, 10});
   grpc_.header_forward_pattern = "^latency_";
   Start();
-  for (const auto& [name, value] : {std::pair("x-latency-bound-ms", "60000"),
-                                    std::pair("x-tenant", "shop"),
-                                    std::pair("latency_bound_ms", "60000")}) {
+  for (const auto& [name, value] :
+       {std::pair("x-latency-bound-ms", "60000"), std::pair("x-tenant", "shop"),
+        std::pair("latency_bound_ms", "60000")}) {
     grpc::ClientContext context;
     context.AddMetadata(name, value);
     inference::ModelInferResponse reply;

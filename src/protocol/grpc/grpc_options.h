@@ -19,17 +19,20 @@ struct GrpcOptions {
   /// Threads that read requests and run short networks. 0: one per core, at most two.
   std::size_t threads = 0;
 
-  /// Largest request message, the same as HTTP's body. Over it: RESOURCE_EXHAUSTED from gRPC itself. Raise it for
-  /// networks with larger inputs.
+  /// Largest request message, the same as HTTP's body. Over it: RESOURCE_EXHAUSTED from gRPC
+  /// itself. Raise it for networks with larger inputs.
   Bytes body_max = Bytes::MiB(64);
-  /// Tensor bytes of all requests that are not answered yet. Over it: UNAVAILABLE. Raise it with the box's memory.
+  /// Tensor bytes of all requests that are not answered yet. Over it: UNAVAILABLE. Raise it with
+  /// the box's memory.
   Bytes in_flight_bytes_max = Bytes::MiB(512);
-  /// What gRPC itself may buffer over all connections; it slows readers down near it. Raise it with `body_max`.
+  /// What gRPC itself may buffer over all connections; it slows readers down near it. Raise it with
+  /// `body_max`.
   Bytes buffered_bytes_max = Bytes::MiB(512);
-  /// Calls of one connection at a time; further ones wait in the client. Raise it for clients that multiplex more.
+  /// Calls of one connection at a time; further ones wait in the client. Raise it for clients that
+  /// multiplex more.
   std::int32_t streams_per_connection_max = 1024;
-  /// Requests of one ModelStreamInfer that are not answered yet; the next is read when one is. Raise it for streams that
-  /// are to fill large batches alone.
+  /// Requests of one ModelStreamInfer that are not answered yet; the next is read when one is.
+  /// Raise it for streams that are to fill large batches alone.
   std::size_t stream_requests_max = 128;
   /// Longest list of inputs, or of outputs, in one request. Raise it when a real network has more.
   int tensors_max = 1024;
@@ -44,7 +47,8 @@ struct GrpcOptions {
   std::optional<Duration> connection_age_max;
   std::optional<Duration> connection_age_grace;
 
-  /// Metadata whose name matches this RE2 expression anywhere becomes request parameters. Empty: none.
+  /// Metadata whose name matches this RE2 expression anywhere becomes request parameters. Empty:
+  /// none.
   std::string header_forward_pattern;
 };
 

@@ -41,7 +41,8 @@ std::string AddressText(const GrpcOptions& options) {
   return (v6 ? "[" + options.address + "]" : options.address) + ":" + std::to_string(options.port);
 }
 
-/// Why nobody can listen there, or nothing. Tried before gRPC does, because gRPC gives no reason and logs pages.
+/// Why nobody can listen there, or nothing. Tried before gRPC does, because gRPC gives no reason
+/// and logs pages.
 std::string WhyNot(const GrpcOptions& options) {
   addrinfo hints{};
   hints.ai_socktype = SOCK_STREAM;

@@ -28,8 +28,8 @@ void HealthWatch::Arm(GrpcContext& context, CompletionThread& thread) {
   if (context.stopping.load(std::memory_order_relaxed)) return;
   auto* const watch = new HealthWatch(context, thread);  // Its own owner, see the header.
   watch->rpc_.AsyncNotifyWhenDone(&watch->client_done_);
-  context.health.RequestWatch(&watch->rpc_, &watch->request_, &watch->writer_, thread.queue(), thread.queue(),
-                              &watch->arrived_);
+  context.health.RequestWatch(&watch->rpc_, &watch->request_, &watch->writer_, thread.queue(),
+                              thread.queue(), &watch->arrived_);
 }
 
 void HealthWatch::Arrived(bool ok) {

@@ -1,7 +1,8 @@
 #pragma once
 
-/// gRPC's health service. `Check` answers for the server as a whole (empty name) and for its services; `Watch` tells every
-/// change. While somebody watches, readiness is looked at `kWatchInterval` apart; nobody watching costs nothing.
+/// gRPC's health service. `Check` answers for the server as a whole (empty name) and for its
+/// services; `Watch` tells every change. While somebody watches, readiness is looked at
+/// `kWatchInterval` apart; nobody watching costs nothing.
 
 #include <grpcpp/alarm.h>
 #include <grpcpp/server_context.h>

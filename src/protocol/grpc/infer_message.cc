@@ -15,7 +15,8 @@ namespace {
 
 using Request = inference::ModelInferRequest;
 
-/// A request with more tensor data than this gives its buffers back instead of keeping them for the next one.
+/// A request with more tensor data than this gives its buffers back instead of keeping them for the
+/// next one.
 constexpr std::int64_t kKeptBytesMax = 64 << 10;
 
 std::string_view ViewOf(grpc::string_ref text) { return {text.data(), text.size()}; }
@@ -110,8 +111,8 @@ Status InferMessage::ReadParameters(const GrpcContext& context, const grpc::Serv
   ParameterReader reader(call);
   for (const auto& [name, value] : rpc.client_metadata()) {
     COTENANT_RETURN_IF_ERROR(reader.TakeHeader(ViewOf(name), ViewOf(value)));
-    if (context.header_forward && RE2::PartialMatch(re2::StringPiece(name.data(), name.size()),
-                                                    *context.header_forward)) {
+    if (context.header_forward &&
+        RE2::PartialMatch(re2::StringPiece(name.data(), name.size()), *context.header_forward)) {
       COTENANT_RETURN_IF_ERROR(reader.Take(ViewOf(name), ViewOf(value)));
     }
   }

@@ -1,9 +1,11 @@
 #pragma once
 
-/// One inference request between its protobuf messages and its `InferCall`. The unary call and the stream share it.
+/// One inference request between its protobuf messages and its `InferCall`. The unary call and the
+/// stream share it.
 ///
-/// Tensor bytes are not copied on the way in (but for typed forms that are not raw bytes already): the call points into
-/// the request message, which must stay until `Complete`. On the way out they are copied once, into the reply.
+/// Tensor bytes are not copied on the way in (but for typed forms that are not raw bytes already):
+/// the call points into the request message, which must stay until `Complete`. On the way out they
+/// are copied once, into the reply.
 
 #include <grpcpp/server_context.h>
 
@@ -21,11 +23,12 @@ namespace cotenant {
 
 class InferMessage {
  public:
-  /// Fills the request part of `call`, which was reset, from the message, the metadata and the deadline of `rpc`. `now` is
-  /// the call's `at`. Errors name the field.
+  /// Fills the request part of `call`, which was reset, from the message, the metadata and the
+  /// deadline of `rpc`. `now` is the call's `at`. Errors name the field.
   Status Read(const GrpcContext& context, const grpc::ServerContext& rpc, Instant now,
               InferCall& call);
-  /// Builds the reply of a call that succeeded. InvalidArgument when an output cannot be classified.
+  /// Builds the reply of a call that succeeded. InvalidArgument when an output cannot be
+  /// classified.
   Status Write(const InferCall& call, inference::ModelInferResponse& reply) const;
   /// Ready for the next request; keeps small buffers, gives large ones back.
   void Reset();

@@ -43,10 +43,11 @@ ServerReflectionResponse Reflect(const ServerReflectionRequest& question) {
   switch (question.message_request_case()) {
     case ServerReflectionRequest::kListServices: {
       auto& services = *reply.mutable_list_services_response();
-      for (const char* const name : {inference::GRPCInferenceService::service_full_name(),
-                                     grpc::health::v1::Health::service_full_name(),
-                                     grpc::reflection::v1::ServerReflection::service_full_name(),
-                                     grpc::reflection::v1alpha::ServerReflection::service_full_name()}) {
+      for (const char* const name :
+           {inference::GRPCInferenceService::service_full_name(),
+            grpc::health::v1::Health::service_full_name(),
+            grpc::reflection::v1::ServerReflection::service_full_name(),
+            grpc::reflection::v1alpha::ServerReflection::service_full_name()}) {
         services.add_service()->set_name(name);
       }
       break;

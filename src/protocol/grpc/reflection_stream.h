@@ -1,9 +1,11 @@
 #pragma once
 
-/// Server reflection, under both names that clients ask for: which services are here, and the descriptors of their messages
-/// (from protobuf's own tables), so that grpcurl and the like need no .proto files.
+/// Server reflection, under both names that clients ask for: which services are here, and the
+/// descriptors of their messages (from protobuf's own tables), so that grpcurl and the like need no
+/// .proto files.
 ///
-/// Ours rather than gRPC's library, whose service is synchronous: it would give the server a thread pool that wakes up idle.
+/// Ours rather than gRPC's library, whose service is synchronous: it would give the server a thread
+/// pool that wakes up idle.
 
 #include <grpcpp/server_context.h>
 #include <grpcpp/support/async_stream.h>

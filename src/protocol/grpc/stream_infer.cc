@@ -5,6 +5,7 @@
 
 #include "protocol/grpc/completion_thread.h"
 #include "protocol/grpc/grpc_status.h"
+#include "protocol/grpc/request_log.h"
 
 namespace cotenant {
 
@@ -21,6 +22,7 @@ class StreamInfer::Item final : public InferCall {
   void BuildReply(Status outcome) {
     auto& infer = *reply.mutable_infer_response();
     if (outcome.ok()) outcome = message.Write(*this, infer);
+    LogRequestEnd(*this, stream.rpc_, outcome);
     if (!outcome.ok()) {
       infer.Clear();
       infer.set_id(message.request.id());  // So that the client knows which request failed.

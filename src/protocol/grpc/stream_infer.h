@@ -1,11 +1,12 @@
 #pragma once
 
-/// One ModelStreamInfer call: several requests in flight, their replies in the order of the requests, as Triton sends
-/// those of models that answer once. A request that fails is answered by `error_message`, and the stream stays open.
+/// One ModelStreamInfer call: several requests in flight, their replies in the order of the
+/// requests, as Triton sends those of models that answer once. A request that fails is answered by
+/// `error_message`, and the stream stays open.
 ///
-/// Reads and tags belong to the thread of the call's queue; replies are completed on any thread and written from there
-/// when it is their turn, under the stream's own lock. The object owns itself: it ends when the client is done and every
-/// request is answered, or when the client goes away.
+/// Reads and tags belong to the thread of the call's queue; replies are completed on any thread and
+/// written from there when it is their turn, under the stream's own lock. The object owns itself:
+/// it ends when the client is done and every request is answered, or when the client goes away.
 
 #include <grpcpp/server_context.h>
 #include <grpcpp/support/async_stream.h>

@@ -1,7 +1,8 @@
 #pragma once
 
-/// What a completion queue gives back when an operation ends: whom to tell, and by which member function. A member of its
-/// owner, so that no operation allocates; the owner lives until all its tags came back.
+/// What a completion queue gives back when an operation ends: whom to tell, and by which member
+/// function. A member of its owner, so that no operation allocates; the owner lives until all its
+/// tags came back.
 
 namespace cotenant {
 

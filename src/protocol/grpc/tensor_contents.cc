@@ -21,15 +21,14 @@ struct Field {
 /// The one field that is filled, or an error when there are several.
 Result<Field> FilledField(const Input& input, const std::string& model) {
   const Contents& contents = input.contents();
-  const Field fields[] = {
-      {"bool_contents", DataType::kBool, contents.bool_contents_size()},
-      {"int_contents", DataType::kInt32, contents.int_contents_size()},
-      {"int64_contents", DataType::kInt64, contents.int64_contents_size()},
-      {"uint_contents", DataType::kUint32, contents.uint_contents_size()},
-      {"uint64_contents", DataType::kUint64, contents.uint64_contents_size()},
-      {"fp32_contents", DataType::kFp32, contents.fp32_contents_size()},
-      {"fp64_contents", DataType::kFp64, contents.fp64_contents_size()},
-      {"bytes_contents", DataType::kBytes, contents.bytes_contents_size()}};
+  const Field fields[] = {{"bool_contents", DataType::kBool, contents.bool_contents_size()},
+                          {"int_contents", DataType::kInt32, contents.int_contents_size()},
+                          {"int64_contents", DataType::kInt64, contents.int64_contents_size()},
+                          {"uint_contents", DataType::kUint32, contents.uint_contents_size()},
+                          {"uint64_contents", DataType::kUint64, contents.uint64_contents_size()},
+                          {"fp32_contents", DataType::kFp32, contents.fp32_contents_size()},
+                          {"fp64_contents", DataType::kFp64, contents.fp64_contents_size()},
+                          {"bytes_contents", DataType::kBytes, contents.bytes_contents_size()}};
   Field filled{"contents", DataType::kInvalid, 0};
   for (const Field& field : fields) {
     if (field.size == 0) continue;

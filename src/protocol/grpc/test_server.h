@@ -1,6 +1,7 @@
 #pragma once
 
-/// A gRPC server on a free port of loopback over a live node with emulated models, and clients of it, for tests.
+/// A gRPC server on a free port of loopback over a live node with emulated models, and clients of
+/// it, for tests.
 
 #include <grpcpp/create_channel.h>
 #include <grpcpp/security/credentials.h>

@@ -4,11 +4,13 @@
 
 #include "protocol/grpc/completion_thread.h"
 #include "protocol/grpc/grpc_status.h"
+#include "protocol/grpc/request_log.h"
 
 namespace cotenant {
 namespace {
 
-/// Calls that wait for requests, per thread. More let gRPC hand over a burst without waiting for us.
+/// Calls that wait for requests, per thread. More let gRPC hand over a burst without waiting for
+/// us.
 constexpr int kArmedCalls = 8;
 /// Calls kept for reuse beyond those that wait. Raise it when bursts of more requests are common.
 constexpr std::size_t kIdleCallsMax = 64;
@@ -71,6 +73,7 @@ void UnaryInfer::Complete() {
 }
 
 void UnaryInfer::Finish(const Status& outcome) {
+  LogRequestEnd(*this, *rpc_, outcome);
   if (outcome.ok()) {
     responder_->Finish(reply_, grpc::Status::OK, &sent_);
   } else {

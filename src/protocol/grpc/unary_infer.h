@@ -2,9 +2,10 @@
 
 /// The hot call: one ModelInfer at a time, reused for the next.
 ///
-/// Armed, it waits for a request; when one arrives another object is armed, the request is submitted, and `Complete`
-/// sends the reply from whichever thread the run ended on. All tags come back on the thread of its queue, where the reply
-/// is reported as written and the object is made ready again. Requests are cancelled when the client goes away.
+/// Armed, it waits for a request; when one arrives another object is armed, the request is
+/// submitted, and `Complete` sends the reply from whichever thread the run ended on. All tags come
+/// back on the thread of its queue, where the reply is reported as written and the object is made
+/// ready again. Requests are cancelled when the client goes away.
 
 #include <grpcpp/server_context.h>
 #include <grpcpp/support/async_unary_call.h>

@@ -232,6 +232,10 @@ void Connection::OnComplete() {
     return Settle();
   }
   owes_written_ = true;
+  if (thread_.shared().draining.load(std::memory_order_relaxed)) {
+    close_after_reply_ = true;
+    x.style.keep_alive = false;
+  }
   if (x.status.ok()) {
     const Status unsendable = x.reply.SetOutputs(x, x.with_facts, x.style);
     if (!unsendable.ok()) {

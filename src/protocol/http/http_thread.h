@@ -8,7 +8,9 @@
 /// the middle of something, so an idle server never wakes.
 
 #include <atomic>
-#include <boost/asio/steady_timer.hpp>
+#include <boost/asio/basic_waitable_timer.hpp>
+#include <boost/asio/io_context.hpp>
+#include <chrono>
 #include <cstddef>
 #include <list>
 #include <memory>
@@ -81,7 +83,10 @@ class HttpThread {
   std::list<Connection> connections_;
   std::vector<std::unique_ptr<Exchange>> idle_;
   std::vector<Connection*> watched_;
-  boost::asio::steady_timer timer_;
+  boost::asio::basic_waitable_timer<std::chrono::steady_clock,
+                                    boost::asio::wait_traits<std::chrono::steady_clock>,
+                                    boost::asio::io_context::executor_type>
+      timer_;
   bool armed_ = false;
 };
 
