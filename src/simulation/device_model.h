@@ -14,8 +14,8 @@ namespace cotenant {
 /// What is known of one model. A run takes `run + rows * run_per_row`, and up to `jitter` more.
 struct SimulatedModel {
   Duration run = Duration::Milliseconds(1);
-  Duration run_per_row;
-  Duration jitter;
+  Duration run_per_row = {};
+  Duration jitter = {};
   Duration load = Duration::Milliseconds(10);
   /// Of 1,000 runs this many fail: on their content, or for another reason.
   std::uint32_t content_failures = 0;
