@@ -9,8 +9,8 @@ namespace cotenant {
 
 /// One request of one client. Unique while any part of the node still knows the request.
 enum class RequestId : std::uint64_t {};
-/// One version of one model as loaded once: a reload makes a new one. Dense from 0; a number is used
-/// again only after the brain was told that the model is unloaded.
+/// One version of one model as loaded once: a reload makes a new one. Dense from 0; a number is
+/// used again only after the brain was told that the model is unloaded.
 enum class ModelId : std::uint32_t {};
 /// A tenant. Dense from 0; 0 is the tenant `default`.
 enum class TenantId : std::uint32_t {};

@@ -17,7 +17,8 @@ namespace cotenant {
 /// Raise it when a real network has tensors of higher rank; every request carries this many words.
 inline constexpr std::size_t kTensorRankMax = 8;
 
-/// At most `kTensorRankMax` dimensions. -1 means "any" in a model's declaration, never in a request.
+/// At most `kTensorRankMax` dimensions. -1 means "any" in a model's declaration, never in a
+/// request.
 class Shape {
  public:
   constexpr Shape() = default;

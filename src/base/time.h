@@ -1,7 +1,7 @@
 #pragma once
 
-/// Time as exact integers of nanoseconds, so that simulated and live time are the same type and every
-/// computation repeats bit for bit. Nothing here reads a clock: `now` is always a parameter.
+/// Time as exact integers of nanoseconds, so that simulated and live time are the same type and
+/// every computation repeats bit for bit. Nothing here reads a clock: `now` is always a parameter.
 
 #include <compare>
 #include <cstdint>

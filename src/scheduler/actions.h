@@ -34,7 +34,8 @@ struct StartRun {
   std::int32_t cores = 1;  ///< CPU slots it takes.
 };
 
-/// Every member is gone: stop computing. The run still ends by an event.
+/// Every member is gone: stop computing. The run keeps its slots until it ends, by an event as
+/// ever.
 struct StopRun {
   RunId run{};
 };
@@ -52,7 +53,8 @@ struct Reject {
   End end = End::kRejected;  ///< kRejected or kExpired.
   Code code = Code::kUnavailable;
   RejectReason reason = RejectReason::kQueueFull;
-  /// kNotFeasible: the smallest latency bound that would have been admitted now. Else zero.
+  /// kNotFeasible: the smallest longer bound that would have been admitted now, in whole
+  /// microseconds. Else zero.
   Duration earliest_bound;
   /// When to try again; zero when unknown.
   Duration retry_after;

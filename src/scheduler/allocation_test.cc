@@ -25,7 +25,7 @@ void operator delete(void* memory, std::size_t) noexcept { std::free(memory); }
 namespace cotenant {
 namespace {
 
-/// One model run inline, one batched on workers; bounds, cancellations and two tenants; a steady rate.
+/// One model run inline, one batched on workers; bounds, cancellations, two tenants; a steady rate.
 class SteadyLoad {
  public:
   explicit SteadyLoad(const char* dispatch) : script_(Settings(dispatch)) {
@@ -45,7 +45,8 @@ class SteadyLoad {
     events_.clear();
     for (const Action& action : script_.actions.actions) {
       if (const auto* run = std::get_if<StartRun>(&action)) {
-        events_.push_back(script_.Finish(us_, ToIndex(run->run), Us(ToIndex(run->model) * 300 + 20)));
+        events_.push_back(script_.Finish(us_, ToIndex(run->run),
+                                         Us(ToIndex(run->model) * 300 + 20)));
       } else if (const auto* reply = std::get_if<Reply>(&action)) {
         events_.push_back(ReplyWritten{At(us_), reply->request});
       } else if (const auto* reject = std::get_if<Reject>(&action)) {

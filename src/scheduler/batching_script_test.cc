@@ -169,9 +169,12 @@ TEST(QueuePolicy, HigherPrioritiesGoFirstAndUnknownOnesCountAsTheDefault) {
                               With(script.Arrive(20, 4, 0), 0, 1, 1)}),
             Lines{"reject 4 queue_full"})
       << "level 1 has room for one";
-  EXPECT_EQ(script.Crank(30, {script.Finish(30, 0, Us(2'000))})[1], "run 1 model 0 [3] worker slot 0");
-  EXPECT_EQ(script.Crank(40, {script.Finish(40, 1, Us(2'000))})[1], "run 2 model 0 [2] worker slot 0");
-  EXPECT_EQ(script.Crank(50, {script.Finish(50, 2, Us(2'000))})[1], "run 3 model 0 [1] worker slot 0");
+  EXPECT_EQ(script.Crank(30, {script.Finish(30, 0, Us(2'000))})[1],
+            "run 1 model 0 [3] worker slot 0");
+  EXPECT_EQ(script.Crank(40, {script.Finish(40, 1, Us(2'000))})[1],
+            "run 2 model 0 [2] worker slot 0");
+  EXPECT_EQ(script.Crank(50, {script.Finish(50, 2, Us(2'000))})[1],
+            "run 3 model 0 [1] worker slot 0");
 }
 
 TEST(QueuePolicy, PreservedOrderRunsOneBatchAtATimeThroughAllShapes) {

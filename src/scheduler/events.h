@@ -114,9 +114,9 @@ struct WarmedUp {
   Duration ran_for;
 };
 
-/// No new request will name the model; those already on their way are refused. Answered by
-/// `StartUnload`, once, also for a model whose load has not begun (it then never begins), once its
-/// last request has ended.
+/// No new request will name the model; those already on their way are refused. Answered once by
+/// `StartUnload`: when its last request has ended, right after its load, or at once if the load has
+/// not begun (it then never begins). A load that fails answers by itself.
 struct UnloadWanted {
   Instant at;
   ModelId model{};
@@ -134,7 +134,8 @@ struct Woken {
   Instant at;
 };
 
-/// Tenants or policies changed. Waiting requests are kept.
+/// Tenants or policies changed. Waiting requests are kept. The policies' names are known
+/// (`CheckPolicies`); a tenant keeps its place in the list, a dropped one keeps its last settings.
 struct SettingsChanged {
   Instant at;
   NodeSettings settings;

@@ -50,7 +50,8 @@ TEST(Scheduler, FirstComeOrderGoesByTheOrderOfEventsNotByTheirTimes) {
   Script script(OneSlot());
   script.Load(0);
   script.Crank(10, {script.Arrive(10, 1, 0), script.Arrive(9, 2, 0), script.Arrive(3, 3, 0)});
-  EXPECT_EQ(script.Crank(20, {script.Finish(20, 0, Us(2'000))})[1], "run 1 model 0 [2] worker slot 0");
+  EXPECT_EQ(script.Crank(20, {script.Finish(20, 0, Us(2'000))})[1],
+            "run 1 model 0 [2] worker slot 0");
 }
 
 TEST(Scheduler, EarlierDeadlinesGoFirst) {
@@ -209,7 +210,8 @@ TEST(Scheduler, ChangedPoliciesRankAnewWhatWaits) {
   changed.policies.dispatch = "edf";
   EXPECT_EQ(script.Crank(20, {SettingsChanged{At(20), changed}}), Lines{});
   EXPECT_EQ(script.scheduler.Waiting(ModelId{0}), 2U);
-  EXPECT_EQ(script.Crank(30, {script.Finish(30, 0, Us(2'000))})[1], "run 1 model 0 [3] worker slot 0");
+  EXPECT_EQ(script.Crank(30, {script.Finish(30, 0, Us(2'000))})[1],
+            "run 1 model 0 [3] worker slot 0");
 }
 
 }  // namespace

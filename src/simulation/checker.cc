@@ -170,8 +170,9 @@ void Checker::CheckOrder(const StartRun& start, RequestId member) {
   const bool one_order = policies.batching == "none" || model.settings.rows_max == 1 ||
                          (policies.batching == "model" && !model.settings.batching);
   const bool levels = model.settings.batching && model.settings.window.priority_levels > 0;
-  const bool delays = model.settings.batching && model.settings.window.default_policy.timeout_action ==
-                                                     TimeoutAction::kDelay;
+  const QueuePolicy& policy = model.settings.window.default_policy;
+  const bool delays =
+      model.settings.batching && policy.timeout_action == TimeoutAction::kDelay;
   if (policies.dispatch != "fifo" || !one_order || levels || delays || request.starts > 0) return;
   Expect(request.sequence > model.last_started, "fifo overtaken by " + Name(member));
   model.last_started = request.sequence;
@@ -227,7 +228,8 @@ void Checker::CheckIdle() {
     if (request.ended || request.running) continue;
     waiting = true;
     const ModelSettings& model = models_[request.arrived.model].settings;
-    may_be_held = may_be_held || model.cores > 1 || (model.batching && model.window.preserve_ordering);
+    const bool keeps_order = model.batching && model.window.preserve_ordering;
+    may_be_held = may_be_held || model.cores > 1 || keeps_order;
   }
   if (!waiting) return;
   Expect(!runs_.empty() || wake_.has_value(), "all idle while work waits");

@@ -94,7 +94,9 @@ TinyBesideBig PlayTinyBesideBig(const char* dispatch, Duration tiny_run) {
                      {.run = Us(3'000), .jitter = Us(300), .load = Us(1)}};
   settings.model_settings.resize(2);
   SimulatedNode node(settings);
-  for (std::uint32_t model = 0; model < 2; ++model) node.Plan(Instant(), LoadWanted{{}, ModelId{model}});
+  for (std::uint32_t model = 0; model < 2; ++model) {
+    node.Plan(Instant(), LoadWanted{{}, ModelId{model}});
+  }
 
   TinyBesideBig seen;
   std::map<RequestId, Instant> tiny_arrived;

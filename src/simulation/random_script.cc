@@ -13,6 +13,12 @@ constexpr std::uint32_t kTenants = 3;
 /// The last one is never asked for: requests for it are refused.
 constexpr std::uint32_t kModels = 5;
 
+bool OneIn(std::uint64_t n, Random& random) { return random.Below(n) == 0; }
+
+Duration UpToUs(std::int64_t us_max, Random& random) {
+  return Duration::Microseconds(random.Between(1, us_max));
+}
+
 PolicyChoice RandomPolicies(Random& random) {
   return {kDispatch[random.Below(kDispatch.size())], kBatching[random.Below(kBatching.size())],
           kAdmission[random.Below(kAdmission.size())]};
@@ -25,8 +31,8 @@ NodeSettings RandomNode(Random& random) {
     Tenant tenant;
     tenant.name = "tenant" + std::to_string(i);
     tenant.weight = random.Between(1, 10);
-    tenant.waiting_max = random.Below(4) == 0 ? 10 : 10'000;
-    if (random.Below(4) == 0) tenant.latency_bound = Duration::Microseconds(random.Between(1, 50'000));
+    tenant.waiting_max = OneIn(4, random) ? 10 : 10'000;
+    if (OneIn(4, random)) tenant.latency_bound = UpToUs(50'000, random);
     node.tenants.push_back(tenant);
   }
   node.policies = RandomPolicies(random);
@@ -35,21 +41,21 @@ NodeSettings RandomNode(Random& random) {
 
 ModelSettings RandomModelSettings(Random& random) {
   ModelSettings model;
-  model.rows_max = random.Below(3) == 0 ? 1 : static_cast<std::int32_t>(random.Between(2, 16));
-  model.cores = random.Below(5) == 0 ? 2 : 1;
-  model.batching = model.rows_max > 1 && random.Below(3) != 0;
+  model.rows_max = OneIn(3, random) ? 1 : static_cast<std::int32_t>(random.Between(2, 16));
+  model.cores = OneIn(5, random) ? 2 : 1;
+  model.batching = model.rows_max > 1 && !OneIn(3, random);
   if (!model.batching) return model;
   DynamicBatching& window = model.window;
-  if (random.Below(2) == 0) window.preferred_sizes = {2, model.rows_max};
-  if (random.Below(2) == 0) window.queue_delay_max = Duration::Microseconds(random.Between(1, 3'000));
-  window.preserve_ordering = random.Below(4) == 0;
-  window.priority_levels = random.Below(3) == 0 ? 3 : 0;
+  if (OneIn(2, random)) window.preferred_sizes = {2, model.rows_max};
+  if (OneIn(2, random)) window.queue_delay_max = UpToUs(3'000, random);
+  window.preserve_ordering = OneIn(4, random);
+  window.priority_levels = OneIn(3, random) ? 3 : 0;
   window.default_priority_level = window.priority_levels > 0 ? 2 : 0;
   QueuePolicy policy;
-  policy.timeout_action = random.Below(2) == 0 ? TimeoutAction::kReject : TimeoutAction::kDelay;
-  if (random.Below(2) == 0) policy.default_timeout = Duration::Microseconds(random.Between(1, 9'000));
-  policy.allow_timeout_override = random.Below(2) == 0;
-  policy.waiting_max = random.Below(2) == 0 ? 5 : 0;
+  policy.timeout_action = OneIn(2, random) ? TimeoutAction::kReject : TimeoutAction::kDelay;
+  if (OneIn(2, random)) policy.default_timeout = UpToUs(9'000, random);
+  policy.allow_timeout_override = OneIn(2, random);
+  policy.waiting_max = OneIn(2, random) ? 5 : 0;
   window.default_policy = policy;
   if (window.priority_levels > 0) window.priority_policies[1] = QueuePolicy{};
   return model;
@@ -57,14 +63,14 @@ ModelSettings RandomModelSettings(Random& random) {
 
 SimulatedModel RandomProfile(Random& random) {
   SimulatedModel profile;
-  profile.run = Duration::Microseconds(random.Below(2) == 0 ? random.Between(5, 100)
+  profile.run = Duration::Microseconds(OneIn(2, random) ? random.Between(5, 100)
                                                             : random.Between(500, 5'000));
   profile.run_per_row = profile.run / random.Between(2, 10);
   profile.jitter = profile.run / 4;
   profile.load = Duration::Microseconds(random.Between(1, 5'000));
-  if (random.Below(3) == 0) profile.content_failures = 100;
-  if (random.Below(3) == 0) profile.other_failures = 50;
-  if (random.Below(4) == 0) profile.load_failures = 300;
+  if (OneIn(3, random)) profile.content_failures = 100;
+  if (OneIn(3, random)) profile.other_failures = 50;
+  if (OneIn(4, random)) profile.load_failures = 300;
   return profile;
 }
 
@@ -79,8 +85,8 @@ Arrived RandomArrival(Random& random, const SimulationSettings& settings, std::u
       random.Between(1, settings.model_settings[ToIndex(event.model)].rows_max));
   event.batch_key = random.Below(2);
   event.priority = static_cast<std::uint32_t>(random.Below(5));
-  if (random.Below(2) == 0) event.bounds.latency = Duration::Microseconds(random.Between(1, 60'000));
-  if (random.Below(4) == 0) event.bounds.queue_timeout = Duration::Microseconds(random.Between(1, 5'000));
+  if (OneIn(2, random)) event.bounds.latency = UpToUs(60'000, random);
+  if (OneIn(4, random)) event.bounds.queue_timeout = UpToUs(5'000, random);
   return event;
 }
 
@@ -101,10 +107,10 @@ SimulationSettings RandomSettings(std::uint64_t seed) {
   settings.seed = seed;
   settings.scheduler.slots = static_cast<std::int32_t>(random.Between(1, 4));
   settings.scheduler.inline_beyond_slots_max = static_cast<std::int32_t>(random.Between(0, 2));
-  settings.scheduler.waiting_max = random.Below(4) == 0 ? 20 : 100'000;
+  settings.scheduler.waiting_max = OneIn(4, random) ? 20 : 100'000;
   settings.scheduler.loads_max = static_cast<std::int32_t>(random.Between(1, 2));
   settings.scheduler.node = RandomNode(random);
-  settings.split_chains = random.Below(2) == 0 ? 0 : 500;
+  settings.split_chains = OneIn(2, random) ? 0 : 500;
   for (std::uint32_t model = 0; model < kModels; ++model) {
     settings.models.push_back(RandomProfile(random));
     settings.model_settings.push_back(RandomModelSettings(random));
@@ -114,28 +120,30 @@ SimulationSettings RandomSettings(std::uint64_t seed) {
 
 void PlanRandomScript(const SimulationSettings& settings, std::uint64_t seed, SimulatedNode& node) {
   Random random(seed ^ 0x5eedULL);
-  const auto after = [](Instant from, std::int64_t us) { return from + Duration::Microseconds(us); };
+  const auto after = [](Instant from, std::int64_t us) {
+    return from + Duration::Microseconds(us);
+  };
   Instant now = after(Instant(), 1);
   for (std::uint32_t model = 0; model + 1 < kModels; ++model) {
     node.Plan(now, LoadWanted{now, ModelId{model}});
-    if (random.Below(3) == 0) {
+    if (OneIn(3, random)) {
       const Instant leaves = after(now, random.Between(1, 200'000));
       node.Plan(leaves, UnloadWanted{leaves, ModelId{model}});
     }
   }
-  const std::int64_t gap_max = random.Below(2) == 0 ? 100 : 2'000;
+  const std::int64_t gap_max = OneIn(2, random) ? 100 : 2'000;
   for (std::uint64_t id = 1; id <= 300; ++id) {
-    if (random.Below(3) != 0) now = after(now, random.Between(1, gap_max));
+    if (!OneIn(3, random)) now = after(now, random.Between(1, gap_max));
     node.Plan(now, RandomArrival(random, settings, id, now));
-    if (random.Below(5) == 0) {
+    if (OneIn(5, random)) {
       const Instant gone = after(now, random.Between(0, 5'000));
       node.Plan(gone, Gone{gone, RequestId{id}});
-      if (random.Below(2) == 0) node.Plan(gone, Gone{gone, RequestId{id}});
+      if (OneIn(2, random)) node.Plan(gone, Gone{gone, RequestId{id}});
     }
-    if (random.Below(40) == 0) PlanUselessEvents(random, now, node);
-    if (random.Below(80) == 0) node.Plan(now, SettingsChanged{now, RandomNode(random)});
+    if (OneIn(40, random)) PlanUselessEvents(random, now, node);
+    if (OneIn(80, random)) node.Plan(now, SettingsChanged{now, RandomNode(random)});
   }
-  if (random.Below(4) == 0) now = after(now, 1'000'000);
+  if (OneIn(4, random)) now = after(now, 1'000'000);
   node.Plan(now, DrainWanted{now});
   Arrived late = RandomArrival(random, settings, 301, now);
   node.Plan(after(now, 1), late);
