@@ -169,12 +169,12 @@ TEST_F(GrpcTest, RequestsOverTheBytesInFlightAreRefused) {
 }
 
 TEST_F(GrpcTest, ABoundThatCannotBeMetNamesOneThatCan) {
-  source_.Put(EchoConfig("slow", 8), "run_ns = 5000000\noccupy = sleep");
+  source_.Put(EchoConfig("slow", 8), "run_ns = 200000000\noccupy = sleep");
   StartOnWorkers();
   auto request = AskEcho();
   request.set_model_name("slow");
   ASSERT_TRUE(Infer(request).ok());
-  (*request.mutable_parameters())["latency_bound_ms"].set_string_param("1");
+  (*request.mutable_parameters())["latency_bound_ms"].set_string_param("100");
   grpc::ClientContext context;
   inference::ModelInferResponse reply;
   const grpc::Status status = stub_->ModelInfer(&context, request, &reply);

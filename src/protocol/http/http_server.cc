@@ -31,9 +31,12 @@ static_assert(kFull.size() - kFull.find("\r\n\r\n") - 4 == 48);
 
 class HttpServer::Body {
  public:
-  Body(Node& node, Telemetry& telemetry, std::vector<IoThread*> io_threads, HttpOptions options,
-       HeaderForwarding forwarding)
-      : shared_{node, telemetry, std::move(options), std::move(forwarding)} {
+  Body(Node& node, Telemetry& telemetry, std::vector<IoThread*> io_threads, HttpOptions options)
+      : shared_{node, telemetry, std::move(options)} {
+    COTENANT_CHECK(!io_threads.empty());
+    auto forwarding = HeaderForwarding::Create(shared_.options.header_forward_pattern);
+    options_status_ = forwarding.status();
+    if (forwarding.ok()) shared_.forwarding = *std::move(forwarding);
     for (IoThread* io : io_threads) threads.push_back(std::make_unique<HttpThread>(*io, shared_));
     spare_ = open("/dev/null", O_RDONLY | O_CLOEXEC);
   }
@@ -63,6 +66,7 @@ class HttpServer::Body {
   bool Shed(int listening);
 
   HttpShared shared_;
+  Status options_status_;
   std::mutex mutex_;  ///< Of the list only: listeners are made on the caller's thread.
   std::vector<std::unique_ptr<Listener>> listeners_;
   int spare_ = -1;  ///< Given up for a moment to refuse a client when no descriptor is left.
@@ -70,6 +74,7 @@ class HttpServer::Body {
 
 Result<std::uint16_t> HttpServer::Body::Listen(const std::string& address, std::uint16_t port,
                                                bool metrics_only) {
+  COTENANT_RETURN_IF_ERROR(options_status_);
   const std::string place = address + ":" + std::to_string(port);
   const auto failed = [&](const boost::system::error_code& error) {
     std::string message = "cannot listen for HTTP on " + place + ": " + error.message();
@@ -166,26 +171,17 @@ void HttpServer::Body::StopAccepting() {
   });
 }
 
-Result<std::unique_ptr<HttpServer>> HttpServer::Create(Node& node, Telemetry& telemetry,
-                                                       std::vector<IoThread*> threads,
-                                                       HttpOptions options) {
-  COTENANT_CHECK(!threads.empty());
-  auto forwarding = HeaderForwarding::Create(options.header_forward_pattern);
-  if (!forwarding.ok()) return forwarding.status();
-  return std::unique_ptr<HttpServer>(new HttpServer(
-      std::make_unique<Body>(node, telemetry, std::move(threads), std::move(options),
-                             *std::move(forwarding))));
-}
-
-HttpServer::HttpServer(std::unique_ptr<Body> body) : body_(std::move(body)) {}
+HttpServer::HttpServer(Node& node, Telemetry& telemetry, std::vector<IoThread*> threads,
+                       HttpOptions options)
+    : body_(std::make_unique<Body>(node, telemetry, std::move(threads), std::move(options))) {}
 HttpServer::~HttpServer() = default;
 
 Result<std::uint16_t> HttpServer::Listen(const std::string& address, std::uint16_t port) {
   return body_->Listen(address, port, false);
 }
 
-Result<std::uint16_t> HttpServer::ListenForMetrics(const std::string& address,
-                                                   std::uint16_t port) {
+Result<std::uint16_t> HttpServer::ListenMetrics(const std::string& address,
+                                                std::uint16_t port) {
   return body_->Listen(address, port, true);
 }
 
@@ -193,6 +189,11 @@ void HttpServer::StopAccepting() { body_->StopAccepting(); }
 
 void HttpServer::CloseIdle() {
   for (const auto& thread : body_->threads) thread->CloseIdle();
+}
+
+void HttpServer::Stop() {
+  StopAccepting();
+  CloseIdle();
 }
 
 std::vector<std::size_t> HttpServer::ConnectionsByThread() const {

@@ -23,31 +23,31 @@ namespace cotenant {
 
 class HttpServer {
  public:
-  /// InvalidArgument when an option makes no sense. All that is given must outlive the server.
-  static Result<std::unique_ptr<HttpServer>> Create(Node& node, Telemetry& telemetry,
-                                                    std::vector<IoThread*> threads,
-                                                    HttpOptions options);
+  /// All that is given must outlive the server.
+  HttpServer(Node& node, Telemetry& telemetry, std::vector<IoThread*> threads,
+             HttpOptions options);
   ~HttpServer();
   HttpServer(const HttpServer&) = delete;
   HttpServer& operator=(const HttpServer&) = delete;
 
   /// Serves everything on address:port; port 0 takes a free one. Returns the port. Unavailable
-  /// names the address when the port is in use.
+  /// names the address when the port is in use; InvalidArgument tells what is wrong with an option.
   Result<std::uint16_t> Listen(const std::string& address, std::uint16_t port);
   /// Serves /metrics and health only.
-  Result<std::uint16_t> ListenForMetrics(const std::string& address, std::uint16_t port);
+  Result<std::uint16_t> ListenMetrics(const std::string& address, std::uint16_t port);
 
   /// No new connections. Any thread.
   void StopAccepting();
   /// For a drain: closes idle connections at once and all others after their answer. Any thread.
   void CloseIdle();
+  /// Both.
+  void Stop();
 
   /// Connections by thread, in the order of the threads.
   std::vector<std::size_t> ConnectionsByThread() const;
 
  private:
   class Body;
-  explicit HttpServer(std::unique_ptr<Body> body);
   std::unique_ptr<Body> body_;
 };
 

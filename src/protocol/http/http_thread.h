@@ -33,7 +33,7 @@ struct HttpShared {
   Node& node;
   Telemetry& telemetry;
   HttpOptions options;
-  HeaderForwarding forwarding;
+  HeaderForwarding forwarding = {};
   std::atomic<std::size_t> connections = 0;
   std::atomic<std::size_t> inflight_bytes = 0;
   std::atomic<bool> draining = false;
