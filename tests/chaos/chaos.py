@@ -72,7 +72,7 @@ class Server:
         self.http, self.grpc, self.metrics = free_ports(3)
         self.log = repository.parent / "server.log"
         self.process = None
-        self.drained = []  # (begin, end) of each drain.
+        self.away = []  # [begin, end] of each drain and the start after it.
 
     def start(self):
         with open(self.log, "ab") as log:
@@ -86,6 +86,8 @@ class Server:
                 raise RuntimeError(f"the server ended at its start:\n{self.log.read_text()[-3000:]}")
             try:
                 get(self.http, "/v2/health/ready")
+                if self.away:
+                    self.away[-1][1] = time.monotonic()
                 return
             except OSError:
                 time.sleep(0.05)
@@ -100,11 +102,11 @@ class Server:
         except subprocess.TimeoutExpired:
             self.process.kill()
             status = self.process.wait()
-        self.drained.append((started, time.monotonic()))
+        self.away.append([started, time.monotonic()])
         return status, time.monotonic() - started
 
-    def drains_at(self, moment):
-        return any(begin <= moment <= end + 0.1 for begin, end in self.drained)
+    def away_at(self, moment):
+        return any(begin <= moment <= end + 0.1 for begin, end in self.away)
 
     def sums_at_drains(self):
         """What the server said at each drain, as a list of {name: count}."""
@@ -157,6 +159,7 @@ class Survivor(threading.Thread):
         self.server, self.model, self.stop = server, model, stop
         self.counts, self.wrong = collections.Counter(), []
         self.unanswered = []  # When a connection ended with a request on it.
+        self.refused = []  # When the server was leaving, or its models were not there yet.
         self.number = random.Random(id(self)).randrange(10**6) * 10**6
 
     def run(self):
@@ -195,7 +198,9 @@ class Survivor(threading.Thread):
             value = answer["outputs"][0]["data"][0]
             if answer.get("id") != str(self.number) or value != float(self.number % 1000) + 1:
                 self.wrong.append(f"{self.model}: another's answer to {self.number}: {body[:200]!r}")
-        elif status != 503:
+        elif status in (404, 503):
+            self.refused.append(time.monotonic())
+        else:
             self.wrong.append(f"{self.model}: status {status}: {body[:200]!r}")
 
 
@@ -206,6 +211,7 @@ class GrpcClient(threading.Thread):
         super().__init__(daemon=True)
         self.server, self.stop, self.random = server, stop, random.Random(seed)
         self.counts, self.wrong = collections.Counter(), []
+        self.unanswered, self.refused = [], []  # As a Survivor's.
 
     def run(self):
         while not self.stop.is_set():
@@ -235,10 +241,11 @@ class GrpcClient(threading.Thread):
                 self.wrong.append(f"gRPC: another's answer to {number}: id {reply.id}, {value}")
         except grpc.RpcError as error:
             self.counts[error.code().name] += 1
-            if error.code() != grpc.StatusCode.UNAVAILABLE:
+            if error.code() == grpc.StatusCode.NOT_FOUND:
+                self.refused.append(time.monotonic())
+            elif error.code() != grpc.StatusCode.UNAVAILABLE:
                 self.wrong.append(f"gRPC: {error.code().name}: {error.details()}")
-            else:
-                time.sleep(0.02)
+            time.sleep(0.02)
 
 
 def victim(port, seed):
@@ -422,13 +429,14 @@ class Chaos:
         for client in clients:
             counts += client.counts
             wrong += client.wrong + ([f"{type(client).__name__} hangs"] if client.is_alive() else [])
-        http = [client for client in clients if isinstance(client, Survivor)]
-        unanswered = [moment for client in http for moment in client.unanswered]
-        outside = [moment for moment in unanswered if not self.server.drains_at(moment)]
         self.expect("surviving clients: one reply each, their own", not wrong, f"{dict(counts)} {wrong[:5]}")
-        # A request that reaches a connection just when a drain closes it was not accepted.
-        self.expect("no request without an answer but in a drain", not outside,
-                    f"{len(unanswered)} in drains, {len(outside)} else")
+        # A request that reaches a connection just when a drain closes it was not accepted; until the next process is
+        # ready its models are not there.
+        for what in ("unanswered", "refused"):
+            moments = [moment for client in clients for moment in getattr(client, what)]
+            outside = [moment for moment in moments if not self.server.away_at(moment)]
+            self.expect(f"none {what} but in a restart", not outside,
+                        f"{len(moments) - len(outside)} in restarts, {len(outside)} else")
         replied = sum(sums["replied"] for sums in drains)
         self.expect("no reply that the server did not count", counts[200] + counts["OK"] <= replied,
                     f"{counts[200] + counts['OK']} received, {replied} counted")
