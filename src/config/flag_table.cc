@@ -264,7 +264,7 @@ constexpr Flag kFlags[] = {
     {"decision-trace", kValue, kUsed, "Scheduling", "FILE", "write every decision as CSV",
      SET(SetText(v, o.decision_trace))},
 
-    {"connections-max", kValue, kUsed, "Limits", "N", "HTTP connections (20000)",
+    {"connections-max", kValue, kUsed, "Limits", "N", "HTTP connections (12000)",
      SET(SetCount(v, o.limits.connections_max))},
     {"http-head-max", kValue, kUsed, "Limits", "SIZE", "head of an HTTP request (16KiB)",
      SET(SetBytes(v, o.limits.http_head_max))},

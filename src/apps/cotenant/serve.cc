@@ -12,6 +12,7 @@
 #include <filesystem>
 #include <memory>
 
+#include "apps/cotenant/start_up_pages.h"
 #include "apps/cotenant/usable_cpus.h"
 #include "config/directory_source.h"
 #include "execution/onnx/onnx_backend.h"
@@ -165,6 +166,8 @@ Status Server::Start() {
   const pthread_t main_thread = pthread_self();
   COTENANT_RETURN_IF_ERROR(node_->Start([this, main_thread](bool all_loaded) {
     if (!all_loaded && options_.exit_on_error) pthread_kill(main_thread, kFailedSignal);
+    backend_->Trim();
+    ReleaseStartUpPages();
   }));
   return Listen();
 }
