@@ -10,25 +10,23 @@ def percentile(values, part):
 
 
 class Trace:
-    """Times in nanoseconds of the machine's monotonic clock. The large network is the model whose runs are longer."""
+    """Times in nanoseconds of the machine's monotonic clock."""
 
     def __init__(self, path):
-        self.arrived, self.began, self.ended = {}, {}, {}
-        self.runs, self.ran_for = {}, {}
+        self.arrived, self.began = {}, {}
+        self.runs, self.ran_for, self.ended = {}, {}, {}
         with open(path) as file:
             for line in file:
-                self.take(line.rstrip("\n").split(","))
-        longest = collections.defaultdict(list)
-        for run, (_, model, _, _) in self.runs.items():
-            if run in self.ran_for:
-                longest[model].append(self.ran_for[run])
-        self.big = max(longest, key=lambda model: percentile(longest[model], 0.5))
+                if line.endswith("\n"):  # A server that was killed leaves half a line.
+                    self.take(line[:-1].split(","))
+        # Ids of models, in the order in which their first requests came.
+        self.models = list(dict.fromkeys(model for _, model, _ in self.arrived.values()))
 
     def take(self, fields):
         kind = fields[0]
         if kind == "arrived":
-            _, now, at, request, model, _, _, bound = fields
-            self.arrived[request] = (int(at), model, int(bound), int(now))
+            _, _, at, request, model, _, _, bound = fields
+            self.arrived[request] = (int(at), model, int(bound))
         elif kind == "run":
             _, now, run, model, slot, _, where, _, members = fields
             self.runs[run] = (int(now), model, int(slot), where)
@@ -40,18 +38,17 @@ class Trace:
             self.ended[run] = int(at)
 
 
-def beside(path, marks):
-    """What the other models' requests met. `marks`: quiet from the first to the second, busy in the last two."""
-    trace = Trace(path)
+def beside(trace, model, big, marks):
+    """What a model's requests met. `marks`: quiet from the first to the second, `big` beside it in the last two."""
     begun = collections.defaultdict(list)
-    for now, model, slot, _ in trace.runs.values():
-        if model == trace.big:
+    for now, of, slot, _ in trace.runs.values():
+        if of == big:
             begun[slot].append(now)
     for times in begun.values():
         times.sort()
-    quiet, busy, met, total, worst = [], [], 0, 0, 0
-    for request, (at, model, bound, taken) in trace.arrived.items():
-        if model == trace.big:
+    quiet, busy, met, total, inline, worst = [], [], 0, 0, 0, 0
+    for request, (at, of, bound) in trace.arrived.items():
+        if of != model:
             continue
         run = trace.began.get(request)
         took = trace.ended[run] - at if run in trace.ended else None
@@ -64,12 +61,16 @@ def beside(path, marks):
         if took is None:
             continue
         busy.append(took)
-        start, _, slot, _ = trace.runs[run]
-        times = begun[slot]
-        worst = max(worst, bisect.bisect_left(times, start) - bisect.bisect_right(times, at))
-    big = [trace.ran_for[run] for run, (now, model, _, _) in trace.runs.items()
-           if model == trace.big and run in trace.ran_for and marks[2] <= now < marks[3]]
-    return {"tiny": total, "big": len(big), "met_share": met / max(total, 1), "big_begun_max": worst,
+        start, _, slot, where = trace.runs[run]
+        inline += where == "inline"
+        worst = max(worst, bisect.bisect_left(begun[slot], start) - bisect.bisect_right(begun[slot], at))
+    return {"requests": total, "inline": inline, "met_share": met / max(total, 1), "big_begun_max": worst,
             "quiet_p99_ms": percentile(quiet, 0.99) / 1e6, "busy_p99_ms": percentile(busy, 0.99) / 1e6,
-            "busy_p50_ms": percentile(busy, 0.5) / 1e6, "big_p50_ms": percentile(big, 0.5) / 1e6,
-            "big_p95_ms": percentile(big, 0.95) / 1e6}
+            "busy_p50_ms": percentile(busy, 0.5) / 1e6}
+
+
+def runs_of(trace, model, marks):
+    """The milliseconds that a model's runs took in the last two marks."""
+    took = [trace.ran_for[run] for run, (now, of, _, _) in trace.runs.items()
+            if of == model and run in trace.ran_for and marks[2] <= now < marks[3]]
+    return {"runs": len(took), "p50_ms": percentile(took, 0.5) / 1e6, "p95_ms": percentile(took, 0.95) / 1e6}

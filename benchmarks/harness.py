@@ -210,13 +210,14 @@ class Bench:
         return place
 
     def prepare(self):
-        """Copies the MLP (twice) out of the test models and writes the network of milliseconds."""
+        """Copies the MLP (twice) out of the test models and writes the convolutions."""
         for name in ("mlp", "mlp_2"):
             if not pathlib.Path(self.model(name)).exists():
                 shutil.copytree(ROOT / "tests" / "models" / "mlp", self.models / name, dirs_exist_ok=True)
-        if not pathlib.Path(self.model("conv")).exists():
-            python = self.deps / "venv" / "bin" / "python"
-            subprocess.run([python, ROOT / "benchmarks" / "make_conv.py", self.models / "conv"], check=True)
+        for name, side in (("conv", "64"), ("conv_small", "32")):
+            if not pathlib.Path(self.model(name)).exists():
+                python = self.deps / "venv" / "bin" / "python"
+                subprocess.run([python, ROOT / "benchmarks" / "make_conv.py", self.models / name, side], check=True)
         real = self.deps / "models" / "ppocr_det"
         if real.exists():
             shutil.copytree(real, self.models / "ppocr_det", dirs_exist_ok=True)

@@ -1,6 +1,6 @@
-"""Writes the benchmarks' network of milliseconds, with fixed weights: convolutions over 3x64x64, some 2 ms on one CPU.
+"""Writes the benchmarks' convolutions, with fixed weights: over 3x64x64 some 2 ms on one CPU, over 3x32x32 some 0.5 ms.
 
-make_conv.py FOLDER      writes FOLDER/1/model.onnx; needs the packages onnx and numpy (tools/setup test)
+make_conv.py FOLDER SIDE      writes FOLDER/1/model.onnx; needs the packages onnx and numpy (tools/setup test)
 """
 
 import pathlib
@@ -27,7 +27,7 @@ def finish(name, nodes, shape_in, shape_out, initializers):
     return model
 
 
-def conv():
+def conv(side):
     random = numpy.random.Generator(numpy.random.PCG64(4))
     channels = [3, 32, 64, 64, 64]
     nodes, initializers, value = [], [], "x"
@@ -41,14 +41,14 @@ def conv():
     nodes.append(helper.make_node("Flatten", ["p"], ["f"]))
     initializers += [weights(random, "w", (64, 10), 64)]
     nodes.append(helper.make_node("MatMul", ["f", "w"], ["y"]))
-    return finish("conv", nodes, ["batch", 3, 64, 64], ["batch", 10], initializers)
+    return finish("conv", nodes, ["batch", 3, side, side], ["batch", 10], initializers)
 
 
 def main():
     path = pathlib.Path(sys.argv[1]) / "1" / "model.onnx"
     path.parent.mkdir(parents=True, exist_ok=True)
     part = path.with_suffix(".part")
-    part.write_bytes(conv().SerializeToString(deterministic=True))
+    part.write_bytes(conv(int(sys.argv[2])).SerializeToString(deterministic=True))
     part.rename(path)
 
 

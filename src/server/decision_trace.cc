@@ -64,6 +64,9 @@ void DecisionTrace::Write(Instant at, std::span<const Event> events, const Actio
     } else if (const auto* reject = std::get_if<Reject>(&action)) {
       written_ += WriteEnd(file_, now, reject->request, reject->end,
                            RejectReasonName(reject->reason).data());
+    } else if (std::holds_alternative<Drained>(action)) {
+      // The program ends from here without closing its files.
+      std::fflush(file_);
     }
   }
   if (written_ >= kTraceBytesMax) std::fputs("truncated\n", file_);
