@@ -3,11 +3,11 @@
 #include <algorithm>
 #include <utility>
 
-#include "telemetry/model_tables.h"
+#include "telemetry/counter_tables.h"
 
 namespace cotenant {
 
-TenantTable& ModelTables::ForTenant(TenantId tenant) {
+TenantTable& CounterTables::ForTenant(TenantId tenant) {
   auto& place = tenants_[std::min(ToIndex(tenant), kMeteredTenantsMax - 1)];
   TenantTable* table = place.load(std::memory_order_acquire);
   if (table != nullptr) return *table;
@@ -18,7 +18,7 @@ TenantTable& ModelTables::ForTenant(TenantId tenant) {
   return *table;
 }
 
-BatchTable* ModelTables::ForRows(std::int32_t rows) {
+BatchTable* CounterTables::ForRows(std::int32_t rows) {
   auto at = static_cast<std::size_t>(rows) % kBatchRowsMax;
   for (std::size_t probes = 0; probes < kBatchRowsMax; ++probes) {
     BatchTable& batch = batches[at];
@@ -36,7 +36,7 @@ BatchTable* ModelTables::ForRows(std::int32_t rows) {
 ModelCounters::ModelCounters(std::string model, std::string version)
     : model_(std::move(model)),
       version_(std::move(version)),
-      tables_(std::make_unique<ModelTables>()) {}
+      tables_(std::make_unique<CounterTables>()) {}
 
 ModelCounters::~ModelCounters() = default;
 

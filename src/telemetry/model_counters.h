@@ -63,7 +63,7 @@ struct ModelStatistics {
   std::vector<Batch> batches;  ///< By rows, ascending.
 };
 
-class ModelTables;  // telemetry/model_tables.h: the atomics themselves
+class CounterTables;  // telemetry/counter_tables.h: the atomics themselves
 
 class ModelCounters {
  public:
@@ -82,12 +82,12 @@ class ModelCounters {
   const std::string& model() const { return model_; }
   const std::string& version() const { return version_; }
   /// For the page.
-  const ModelTables& tables() const { return *tables_; }
+  const CounterTables& tables() const { return *tables_; }
 
  private:
   std::string model_;
   std::string version_;
-  std::unique_ptr<ModelTables> tables_;
+  std::unique_ptr<CounterTables> tables_;
 };
 
 }  // namespace cotenant

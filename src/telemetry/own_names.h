@@ -9,7 +9,7 @@
 #include <string>
 #include <vector>
 
-#include "telemetry/model_tables.h"
+#include "telemetry/counter_tables.h"
 #include "telemetry/page_writer.h"
 #include "telemetry/telemetry.h"
 

@@ -6,7 +6,7 @@
 #include <mutex>
 #include <utility>
 
-#include "telemetry/model_tables.h"
+#include "telemetry/counter_tables.h"
 #include "telemetry/own_names.h"
 #include "telemetry/page_writer.h"
 #include "telemetry/process_facts.h"

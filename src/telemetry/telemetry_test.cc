@@ -11,7 +11,7 @@
 #include <thread>
 
 #include "telemetry/allocation_count_test.h"
-#include "telemetry/model_tables.h"
+#include "telemetry/counter_tables.h"
 #include "telemetry/page_reader_test.h"
 
 namespace cotenant {

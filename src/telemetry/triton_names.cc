@@ -12,7 +12,7 @@ struct Failures {
   std::uint64_t backend = 0;
 };
 
-Failures FailuresOf(const ModelTables& tables) {
+Failures FailuresOf(const CounterTables& tables) {
   Failures failures;
   for (std::size_t i = 0; i < kMeteredTenantsMax; ++i) {
     const TenantTable* table = tables.Tenant(i);

@@ -66,14 +66,14 @@ struct BatchTable {
   Counter compute_output_ns{};
 };
 
-class ModelTables {
+class CounterTables {
  public:
-  ModelTables() = default;
-  ~ModelTables() {
+  CounterTables() = default;
+  ~CounterTables() {
     for (auto& table : tenants_) delete table.load(std::memory_order_relaxed);
   }
-  ModelTables(const ModelTables&) = delete;
-  ModelTables& operator=(const ModelTables&) = delete;
+  CounterTables(const CounterTables&) = delete;
+  CounterTables& operator=(const CounterTables&) = delete;
 
   TenantTable& ForTenant(TenantId tenant);
   /// Null when the tenant never sent a request.
