@@ -177,7 +177,7 @@ void Scheduler::Body::On(const Gone& event) {
     EndWithRun(index, End::kCancelled, event.at);
   } else if (request.state == Request::State::kRunning && !request.gone) {
     request.gone = true;
-    RunRecord& run = runs_[request.run];
+    StartedRun& run = runs_[request.run];
     COTENANT_CHECK(run.live > 0);
     if (--run.live == 0) out_->actions.push_back(StopRun{run.id});
   }

@@ -102,7 +102,7 @@ class Scheduler::Body {
 
   Slab<Request> requests_;
   FlatMap<RequestId, std::uint32_t> request_by_id_;
-  Slab<RunRecord> runs_;
+  Slab<StartedRun> runs_;
   FlatMap<RunId, std::uint32_t> run_by_id_;
   std::vector<ModelRecord> models_;
   std::vector<ModelId> loads_waiting_;

@@ -109,8 +109,8 @@ void Scheduler::Body::Start(std::uint32_t queue, RequestQueues::Batch batch, Whe
   const ModelId model_id = queues_.queue(queue).model;
   ModelRecord& model = models_[ToIndex(model_id)];
   const std::uint32_t index = runs_.Take();
-  RunRecord& run = runs_[index];
-  run = RunRecord{};
+  StartedRun& run = runs_[index];
+  run = StartedRun{};
   run.id = RunId{next_run_++};
   run.model = model_id;
   run.rows = batch.rows;
@@ -146,7 +146,7 @@ void Scheduler::Body::Start(std::uint32_t queue, RequestQueues::Batch batch, Whe
 }
 
 void Scheduler::Body::TakeSlot(std::uint32_t index, StartRun& action) {
-  RunRecord& run = runs_[index];
+  StartedRun& run = runs_[index];
   const RunEstimates& estimates = models_[ToIndex(run.model)].estimates;
   if (action.where == Where::kWorker) {
     const Duration takes = estimates.known() ? estimates.P95(run.rows) : Duration();

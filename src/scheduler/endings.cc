@@ -8,7 +8,7 @@
 namespace cotenant {
 
 void Scheduler::Body::Release(std::uint32_t index, Duration ran_for) {
-  RunRecord& run = runs_[index];
+  StartedRun& run = runs_[index];
   ModelRecord& model = models_[ToIndex(run.model)];
   if (run.chain == kNowhere) {
     slots_.Return(index);
@@ -33,7 +33,7 @@ void Scheduler::Body::On(const RunFinished& event) {
   if (found == nullptr) return;
   const std::uint32_t index = *found;
   Release(index, event.ran_for);
-  const RunRecord run = runs_[index];
+  const StartedRun run = runs_[index];
   runs_.Give(index);
   for (std::uint32_t m = run.first_member; m != kNowhere;) {
     const std::uint32_t next = requests_[m].next_member;
@@ -49,7 +49,7 @@ void Scheduler::Body::On(const RunFailed& event) {
   if (found == nullptr) return;
   const std::uint32_t index = *found;
   Release(index, event.ran_for);
-  const RunRecord run = runs_[index];
+  const StartedRun run = runs_[index];
   runs_.Give(index);
   const bool rerun = event.on_content && run.member_count > 1;
   for (std::uint32_t m = run.first_member; m != kNowhere;) {

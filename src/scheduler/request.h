@@ -58,7 +58,7 @@ struct Queue {
   std::uint32_t previous = kNowhere;
 };
 
-struct RunRecord {
+struct StartedRun {
   RunId id{};
   ModelId model{};
   std::int32_t rows = 0;
