@@ -12,7 +12,8 @@ std::string Quoted(std::string_view text) { return "'" + std::string(text) + "'"
 Result<std::shared_ptr<ServedModel>> ModelTable::Find(std::string_view model,
                                                       std::string_view version) const {
   auto name = names.find(model);
-  if (name == names.end()) {
+  // A folder that was never loaded is not found; one that was, has no versions left.
+  if (name == names.end() || name->second.versions.empty()) {
     return NotFound("Request for unknown model: " + Quoted(model) + " is not found");
   }
   const std::vector<VersionState>& versions = name->second.versions;

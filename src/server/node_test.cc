@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <thread>
 
 #include "server/test_node.h"
@@ -17,8 +18,12 @@ void Await(Condition condition) {
 
 class NodeTest : public testing::Test {
  protected:
-  void Start() {
+  NodeTest() {
     options_.scheduler.slots = 2;
+    // A busy test machine stretches runs; they are short for the brain all the same.
+    options_.scheduler.inline_run_max = Duration::Seconds(10);
+  }
+  void Start() {
     node_ = std::make_unique<Node>(options_, source_, backend_, telemetry_);
     ASSERT_TRUE(node_->Start().ok());
     Await([this] { return node_->Ready(); });
@@ -94,6 +99,65 @@ TEST_F(NodeTest, ShortModelRunsInlineOnceItsTimeIsKnown) {
   Turn();
   EXPECT_EQ(call.completions(), 1);
   Finish(call);
+}
+
+/// Runs the model until the brain knows that it is short enough to run inline.
+#define LEARN(name)                                                        \
+  for (int learned = 0; learned < 100; ++learned) {                        \
+    TestCall call(name, {1, 2, 3, 4});                                     \
+    ASSERT_TRUE(Ask(call).ok());                                           \
+    Finish(call);                                                          \
+  }
+
+TEST_F(NodeTest, ShortRunsOfATurnAreBoundedSoThatConnectionsAreLookedAtBetween) {
+  constexpr std::int64_t kRun = 50'000;
+  source_.Put(EchoConfig("short"), "run_ns = 50000");
+  options_.scheduler.slots = 1;  // So that no worker helps.
+  Start();
+  LEARN("short");
+  std::vector<std::unique_ptr<TestCall>> calls;
+  for (int i = 0; i < 100; ++i) {
+    calls.push_back(std::make_unique<TestCall>("short", std::vector<float>{1, 2, 3, 4}));
+    ASSERT_TRUE(node_->Submit(*lane_, *calls.back()).ok());
+  }
+  const auto answered = [&] {
+    return std::ranges::count_if(calls, [](const auto& call) { return call->completions() > 0; });
+  };
+  // One turn: what it answered ran before it came back, at no less than 50 us each.
+  const std::int64_t turn_max = options_.scheduler.inline_turn_max.nanoseconds() / kRun;
+  EXPECT_TRUE(lane_->FinishTurn());
+  EXPECT_GT(answered(), 0);
+  EXPECT_LE(answered(), turn_max);
+  Turn();
+  for (const auto& call : calls) call->AwaitComplete();
+  for (const auto& call : calls) Finish(*call);
+  EXPECT_EQ(node_->Ends().replied, 200U);
+}
+
+TEST_F(NodeTest, ShortRunIsAnsweredWhileWorkersAreHeldByOthers) {
+  source_.Put(EchoConfig("short"), "run_ns = 1000");
+  source_.Put(EchoConfig("long"), "run_ns = 3600000000000\noccupy = sleep");
+  Start();
+  LEARN("short");
+  std::vector<std::unique_ptr<TestCall>> held;
+  for (int i = 0; i < 4; ++i) {
+    held.push_back(std::make_unique<TestCall>("long", std::vector<float>{1, 2, 3, 4}));
+    ASSERT_TRUE(node_->Submit(*lane_, *held.back()).ok());
+  }
+  Turn();
+  // Both slots are taken for an hour and two more requests wait; the same thread still answers at once.
+  TestCall call("short", {1, 2, 3, 4});
+  ASSERT_TRUE(node_->Submit(*lane_, call).ok());
+  Turn();
+  EXPECT_EQ(call.completions(), 1);
+  Finish(call);
+  for (const auto& other : held) node_->Cancel(*lane_, *other);
+  Turn();
+  for (const auto& other : held) {
+    other->AwaitComplete();
+    Finish(*other);
+  }
+  EXPECT_EQ(node_->Ends().cancelled, 4U);
 }
 
 TEST_F(NodeTest, WrongInputsAreRefusedByName) {
