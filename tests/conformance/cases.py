@@ -286,12 +286,16 @@ for datatype, data in RAW.items():
     binary(datatype, f"identity_{datatype.lower()}",
            {"inputs": [tensor("X", datatype, [2], binary_data_size=len(data))],
             "outputs": [{"name": "Y", "parameters": {"binary_data": True}}]}, data)
+binary("what is no number as json", "identity_fp32",
+       {"inputs": [tensor("X", "FP32", [3], binary_data_size=12)]},
+       struct.pack("<3f", float("nan"), float("inf"), -float("inf")))
 for name, data in {"cut length": b"\x01\x00", "length beyond": b"\x09\x00\x00\x00ab", "too few": elements(b"a"),
                    "too many": elements(b"a", b"b", b"c"), "rest": elements(b"a", b"b") + b"x"}.items():
     binary(f"text with {name}", "identity_bytes",
            {"inputs": [tensor("X", "BYTES", [2], binary_data_size=len(data))]}, data)
 binary("raw request", "identity_fp32", None, struct.pack("<3f", 1, 2, 3), length=0)
 binary("raw request of text", "identity_bytes", None, elements(b"some text"), length=0)
+binary("raw request of one text", "identity_one_text", None, b"some text", length=0)
 binary("raw request of a batch model", "classify", None, struct.pack("<4f", *SCORES), length=0)
 binary("raw request with a rest", "identity_fp32", None, b"12345", length=0)
 binary("raw request of none", "identity_fp32", None, b"", length=0)
@@ -315,6 +319,10 @@ http("gzip binary body", "POST", ADD, headers={
      body=gzip.compress(json.dumps(binary_pair()).encode() + TAIL, mtime=0))
 for accepted in ("gzip", "deflate", "br", "*", "gzip, deflate"):
     http(f"accept {accepted}", "POST", ADD, body=REQUEST, headers={"Accept-Encoding": accepted})
+LARGE = json.dumps({"inputs": [tensor("X", "FP32", [1000], [0.5] * 1000)]}).encode()
+for accepted in ("gzip", "deflate"):
+    http(f"accept {accepted} for a long answer", "POST", "/v2/models/identity_fp32/infer", body=LARGE,
+         headers={"Accept-Encoding": accepted})
 http("chunked", "POST", ADD, body=REQUEST, chunks=7)
 http("chunked in one", "POST", ADD, body=REQUEST, chunks=100000)
 http("keep-alive", "POST", ADD, body=REQUEST, times=3)

@@ -23,7 +23,7 @@ HERE = pathlib.Path(__file__).resolve().parent
 PROJECT = HERE.parents[1]
 DEPS = pathlib.Path(os.environ.get("COTENANT_DEPS", PROJECT / ".deps"))
 sys.path.insert(0, str(HERE / "models"))
-START_SECONDS_MAX = 90
+START_SECONDS_MAX = 300
 ANSWER_SECONDS_MAX = 20
 
 

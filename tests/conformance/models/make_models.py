@@ -72,8 +72,9 @@ def add(name, batch=0, more=""):
     return Model(name, inputs, outputs, nodes, batch=batch, more=more)
 
 
-def identity(datatype):
-    return Model("identity_" + datatype.lower(), [("X", datatype, [-1])], [("Y", datatype, [-1])],
+def identity(datatype, name=None, dims=-1):
+    name = name or "identity_" + datatype.lower()
+    return Model(name, [("X", datatype, [dims])], [("Y", datatype, [dims])],
                  [helper.make_node("Identity", ["X"], ["Y"])])
 
 
@@ -115,7 +116,7 @@ def write(folder, backend, model, version=1):
 def write_serve(folder, backend):
     batching = "dynamic_batching { preferred_batch_size: [ 4 ] max_queue_delay_microseconds: 100 }\n"
     for model in [add("add"), add("batch_add", batch=8, more=batching), add("counted", batch=8), classify(), picky(),
-                  matrix(), *map(identity, TYPES)]:
+                  matrix(), identity("BYTES", "identity_one_text", 1), *map(identity, TYPES)]:
         write(folder, backend, model)
     write(folder, backend, offset(1.0), 1)
     write(folder, backend, offset(3.0), 3)
