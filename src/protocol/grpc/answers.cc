@@ -110,9 +110,13 @@ Status Answers::ModelMetadata(const inference::ModelMetadataRequest& request,
   if (!found.ok()) return found.status();
   const cotenant::ModelConfig& config = (*found)->config();
   reply.set_name(config.name);
-  const auto versions = node_.Versions(request.name());
-  if (!versions.ok()) return versions.status();
-  for (const auto& version : *versions) reply.add_versions(version->version_text());
+  if (!request.version().empty()) {
+    reply.add_versions((*found)->version_text());
+  } else {
+    const auto versions = node_.Versions(request.name());
+    if (!versions.ok()) return versions.status();
+    for (const auto& version : *versions) reply.add_versions(version->version_text());
+  }
   reply.set_platform(config.platform);
   SetTensors(config.inputs, config.max_batch_size, *reply.mutable_inputs());
   SetTensors(config.outputs, config.max_batch_size, *reply.mutable_outputs());

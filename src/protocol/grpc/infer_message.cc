@@ -132,6 +132,12 @@ Status InferMessage::ReadParameters(const GrpcContext& context, const grpc::Serv
 
 Status InferMessage::ReadInputs(const GrpcOptions& options, InferCall& call) {
   COTENANT_RETURN_IF_ERROR(CheckCount(request.inputs(), "inputs", options.tensors_max));
+  // First: such an input has no entry in raw_input_contents.
+  for (const auto& input : request.inputs()) {
+    if (input.parameters().contains("shared_memory_region")) {
+      return SharedMemoryRefused(input.name());
+    }
+  }
   const int raw_count = request.raw_input_contents_size();
   if (raw_count != 0 && raw_count != request.inputs_size()) {
     return InvalidArgument("expected " + std::to_string(request.inputs_size()) +
@@ -141,9 +147,6 @@ Status InferMessage::ReadInputs(const GrpcOptions& options, InferCall& call) {
   if (raw_count == 0) typed_.resize(static_cast<std::size_t>(request.inputs_size()));
   for (int i = 0; i < request.inputs_size(); ++i) {
     const auto& input = request.inputs(i);
-    if (input.parameters_size() != 0 && input.parameters().contains("shared_memory_region")) {
-      return SharedMemoryRefused(input.name());
-    }
     const auto datatype = ParseDataType(input.datatype());
     if (!datatype) {
       return InvalidArgument("input '" + input.name() + "': unknown data-type '" +

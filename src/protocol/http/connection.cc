@@ -167,7 +167,7 @@ void Connection::StartInfer(const Route& route) {
     status = served.status();
     if (served.ok()) {
       raw_model = *std::move(served);
-      status = ReadRaw(x.body, raw_model->config(), x);
+      status = ReadRaw(x.body, raw_model->config(), x.arena, x);
     }
   } else if (status.ok()) {
     status = thread_.reader().Read(x.body, x.head.json_length, parameters, x.arena, x);

@@ -1,31 +1,12 @@
 #include "protocol/http/raw_request.h"
 
 #include <cstdint>
-#include <cstring>
 
 #include "protocol/http/json_request.h"
 
 namespace cotenant {
-namespace {
-
-/// How many length-prefixed elements the bytes are; -1 when they are not.
-std::int64_t CountBytesElements(std::span<const std::byte> bytes) {
-  std::int64_t count = 0;
-  while (!bytes.empty()) {
-    std::uint32_t length = 0;
-    if (bytes.size() < sizeof length) return -1;
-    std::memcpy(&length, bytes.data(), sizeof length);
-    bytes = bytes.subspan(sizeof length);
-    if (bytes.size() < length) return -1;
-    bytes = bytes.subspan(length);
-    ++count;
-  }
-  return count;
-}
-
-}  // namespace
-
-Status ReadRaw(std::span<const std::byte> body, const ModelConfig& config, InferCall& call) {
+Status ReadRaw(std::span<const std::byte> body, const ModelConfig& config, Buffer& arena,
+               InferCall& call) {
   const std::string model = "model '" + config.name + "'";
   if (config.inputs.size() != 1) {
     return InvalidArgument("a raw binary request needs a model with one input, but " + model +
@@ -48,11 +29,19 @@ Status ReadRaw(std::span<const std::byte> body, const ModelConfig& config, Infer
   }
   std::int64_t elements = 0;
   if (spec.datatype == DataType::kBytes) {
-    elements = CountBytesElements(body);
-    if (elements < 0) {
-      return InvalidArgument("input '" + spec.name +
-                             "': the body must be elements with a 4-byte length before each");
+    if (open > 0 || known != 1) {
+      return InvalidArgument("For BYTE datatype raw input '" + spec.name +
+                             "', the model must have input shape [1]");
     }
+    const auto length = static_cast<std::uint32_t>(body.size());
+    const std::size_t begin = arena.size();
+    if (!arena.ReserveMore(sizeof length + body.size())) {
+      return ResourceExhausted("no memory for the request's " + std::to_string(length) + " bytes");
+    }
+    arena.Append(&length, sizeof length);
+    arena.Append(body.data(), body.size());
+    body = {arena.data() + begin, sizeof length + body.size()};
+    elements = 1;
   } else {
     const std::size_t size = ElementSize(spec.datatype);
     if (body.size() % size != 0) {
