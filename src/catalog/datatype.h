@@ -23,7 +23,8 @@ enum class DataType : unsigned char {
   kFp16,
   kFp32,
   kFp64,
-  kBytes,  ///< Variable length elements; on the wire each is a little-endian u32 length and its bytes.
+  kBytes,  ///< Variable length elements; on the wire each is a little-endian u32 length and its
+           ///< bytes.
   kBf16,
 };
 

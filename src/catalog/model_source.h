@@ -38,7 +38,7 @@ struct ModelDescription {
 
 /// A load request's own configuration and files, which replace those on disk.
 struct LoadOverride {
-  std::string config_json;                              ///< Empty: none.
+  std::string config_json;                                          ///< Empty: none.
   std::map<std::string, std::shared_ptr<const std::string>> files;  ///< "1/model.onnx" → bytes.
 };
 
@@ -54,13 +54,14 @@ class ModelSource {
 
   /// The names of all model folders, sorted; those that cannot be read included.
   virtual Result<std::vector<std::string>> List() = 0;
-  /// Reads one model. NotFound when there is no such folder; InvalidArgument with file, line and column
-  /// for a configuration that is wrong; Unimplemented for a field that is refused, by its name.
+  /// Reads one model. NotFound when there is no such folder; InvalidArgument with file, line and
+  /// column for a configuration that is wrong; Unimplemented for a field that is refused, by its
+  /// name.
   virtual Result<ModelDescription> Read(std::string_view name, const LoadOverride& override_) = 0;
   /// Changes when a file that `Read` depends on changed. 0 when the folder is gone.
   virtual std::uint64_t Fingerprint(std::string_view name) = 0;
-  /// Completes the configuration from the network (inputs, outputs, max_batch_size) and checks the two
-  /// against each other. Call `Render` afterwards.
+  /// Completes the configuration from the network (inputs, outputs, max_batch_size) and checks the
+  /// two against each other. Call `Render` afterwards.
   virtual Result<ModelConfig> Complete(ModelConfig config, const ModelSignature& signature) = 0;
   /// The completed configuration as the protocols return it.
   virtual RenderedConfig Render(const ModelConfig& config) = 0;

@@ -3,24 +3,9 @@
 #include <gtest/gtest.h>
 
 #include <cstdint>
-#include <cstdlib>
-#include <new>
 
+#include <allocation_count.h>
 #include "scheduler/script_test.h"
-
-namespace {
-
-std::uint64_t allocations = 0;
-
-}  // namespace
-
-void* operator new(std::size_t size) {
-  ++allocations;
-  if (void* memory = std::malloc(size)) return memory;
-  throw std::bad_alloc();
-}
-void operator delete(void* memory) noexcept { std::free(memory); }
-void operator delete(void* memory, std::size_t) noexcept { std::free(memory); }
 
 namespace cotenant {
 namespace {
@@ -83,9 +68,9 @@ TEST(SteadyPath, AllocatesNothingOnceItsContainersHaveGrown) {
   for (const char* dispatch : {"fifo", "edf", "weighted-fair"}) {
     SteadyLoad load(dispatch);
     for (int step = 0; step < 2'000; ++step) load.Step();
-    const std::uint64_t before = allocations;
+    const std::uint64_t before = AllocationCount();
     for (int step = 0; step < 10'000; ++step) load.Step();
-    EXPECT_EQ(allocations - before, 0U) << dispatch;
+    EXPECT_EQ(AllocationCount() - before, 0U) << dispatch;
     EXPECT_GT(load.Ends().replied, 20'000U);
     EXPECT_GT(load.Ends().cancelled, 100U);
   }

@@ -2,8 +2,9 @@
 
 /// One run that the brain started: its members, its buffers, and who still reads them.
 ///
-/// Made and ended under the brain's lock; executed by one thread without it. The buffers go back to the model when the
-/// last reader lets go: every member holds one reference until its reply is written (or it ended without outputs).
+/// Made and ended under the brain's lock; executed by one thread without it. The buffers go back to
+/// the model when the last reader lets go: every member holds one reference until its reply is
+/// written (or it ended without outputs).
 
 #include <atomic>
 #include <memory>
@@ -29,8 +30,7 @@ class ActiveRun {
 
   /// Prepares for a new run of `model`; the members are added next.
   void Begin(RunId id, std::shared_ptr<ServedModel> model);
-  void AddMember(std::span<const InputTensor> inputs, std::int32_t rows,
-                 std::uint64_t output_mask);
+  void AddMember(std::span<const InputTensor> inputs, std::int32_t rows, std::uint64_t output_mask);
   /// Under the brain's lock, while the run has not ended.
   void Stop();
 

@@ -116,7 +116,8 @@ void Controller::BeginChange(const std::string& model, const LoadOverride& overr
     ModelTable::Name& name = table.names[model];
     name.failed = false;
     name.reason.clear();
-    const bool serves = std::ranges::any_of(name.versions, [](auto& v) { return v.served != nullptr; });
+    const bool serves =
+        std::ranges::any_of(name.versions, [](auto& v) { return v.served != nullptr; });
     if (!serves) name.versions = change->versions;
   });
   for (std::size_t i = 0; i < description->versions.size(); ++i) {
@@ -208,9 +209,9 @@ void Controller::FinishChange(Change& change) {
   });
   Withdraw(std::move(before));
   if (!change.done) return;
-  change.done(failures.empty()
-                  ? Status()
-                  : InvalidArgument("load failed for model " + Quoted(change.name) + ": " + failures));
+  change.done(failures.empty() ? Status()
+                               : InvalidArgument("load failed for model " + Quoted(change.name) +
+                                                 ": " + failures));
 }
 
 void Controller::Withdraw(std::vector<std::shared_ptr<ServedModel>> served) {

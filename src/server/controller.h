@@ -1,10 +1,12 @@
 #pragma once
 
-/// Loads, unloads and polls: turns folders into served versions and the brain's load actions into work.
+/// Loads, unloads and polls: turns folders into served versions and the brain's load actions into
+/// work.
 ///
-/// The brain decides when a load may begin (`StartLoad`) and when a model has ended its last request (`StartUnload`); the
-/// controller does the reading, loading and warming up on the load thread. One name changes at a time, and a
-/// change that fails leaves what served before in place. All state but the published table is the load thread's.
+/// The brain decides when a load may begin (`StartLoad`) and when a model has ended its last
+/// request (`StartUnload`); the controller does the reading, loading and warming up on the load
+/// thread. One name changes at a time, and a change that fails leaves what served before in place.
+/// All state but the published table is the load thread's.
 
 #include <atomic>
 #include <functional>
@@ -84,7 +86,8 @@ class Controller {
   Backend& backend_;
   Telemetry& telemetry_;
   ControllerLinks links_;
-  std::map<std::string, std::uint64_t, std::less<>> fingerprints_;  ///< Of what is, or was to be, loaded.
+  std::map<std::string, std::uint64_t, std::less<>>
+      fingerprints_;  ///< Of what is, or was to be, loaded.
   std::map<std::string, LoadOverride, std::less<>> overrides_;
   std::map<ModelId, PendingLoad> pending_;
   std::map<ModelId, std::shared_ptr<ServedModel>> leaving_;

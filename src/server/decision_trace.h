@@ -7,7 +7,8 @@
 ///   run,NOW,RUN,MODEL,SLOT,CORES,inline|worker,ROWS,REQUEST[;REQUEST…]
 ///   finished,NOW,AT,RUN,RAN_FOR    failed,NOW,AT,RUN,RAN_FOR
 ///   ended,NOW,REQUEST,END,REASON
-/// Used under the brain's lock. Bounded: after `kTraceBytesMax` a last line `truncated` is written, and no more.
+/// Used under the brain's lock. Bounded: after `kTraceBytesMax` a last line `truncated` is written,
+/// and no more.
 
 #include <cstdint>
 #include <cstdio>

@@ -2,10 +2,10 @@
 
 /// One inference request on its way through the node, shared by the protocols and the server.
 ///
-/// A protocol fills the request part and gives the call to `Node::Submit`; the server fills the reply part and
-/// calls `Complete` exactly once for every call that `Submit` accepted. The protocol owns the object (HTTP keeps
-/// one per connection and reuses it) and keeps it, and the tensor bytes it points to, until `Complete`.
-/// Nothing here allocates once the vectors have grown.
+/// A protocol fills the request part and gives the call to `Node::Submit`; the server fills the
+/// reply part and calls `Complete` exactly once for every call that `Submit` accepted. The protocol
+/// owns the object (HTTP keeps one per connection and reuses it) and keeps it, and the tensor bytes
+/// it points to, until `Complete`. Nothing here allocates once the vectors have grown.
 
 #include <cstdint>
 #include <memory>
@@ -26,7 +26,8 @@ namespace cotenant {
 class ActiveRun;
 class ServedModel;
 
-/// One input as the client gave it. `name` need only live through `Submit`; `bytes` until `Complete`.
+/// One input as the client gave it. `name` need only live through `Submit`; `bytes` until
+/// `Complete`.
 struct NamedInput {
   std::string_view name;
   DataType datatype = DataType::kInvalid;
@@ -34,7 +35,8 @@ struct NamedInput {
   std::span<const std::byte> bytes;
 };
 
-/// One output that the client asked for. `tag` is the protocol's own (binary or JSON, …), given back untouched.
+/// One output that the client asked for. `tag` is the protocol's own (binary or JSON, …), given
+/// back untouched.
 struct WantedOutput {
   std::string_view name;  ///< Lives through `Submit` only.
   std::uint32_t classification = 0;
@@ -54,10 +56,10 @@ struct ReplyOutput {
 
 /// What the reply says of how it was made (response parameters of design.md).
 struct ReplyFacts {
-  Duration queue;    ///< From arrival to the start of the run.
-  Duration compute;  ///< The run.
-  bool bounded = false;    ///< Had the request a latency bound?
-  bool bound_met = false;  ///< Judged when the reply is ready to be written.
+  Duration queue;           ///< From arrival to the start of the run.
+  Duration compute;         ///< The run.
+  bool bounded = false;     ///< Had the request a latency bound?
+  bool bound_met = false;   ///< Judged when the reply is ready to be written.
   Duration earliest_bound;  ///< Refusals for feasibility: the smallest bound that would do.
   Duration retry_after;     ///< Refusals: when to try again; zero when unknown.
 };
@@ -66,8 +68,9 @@ class InferCall {
  public:
   virtual ~InferCall() = default;
 
-  /// The reply part is filled. Called once per accepted call, on any thread that turns, with no lock held; must
-  /// not block. After the reply is written (or could not be) the protocol calls `Node::Written`.
+  /// The reply part is filled. Called once per accepted call, on any thread that turns, with no
+  /// lock held; must not block. After the reply is written (or could not be) the protocol calls
+  /// `Node::Written`.
   virtual void Complete() = 0;
 
   /// Empties the object for the next request; keeps capacity.

@@ -8,7 +8,8 @@
 namespace cotenant {
 namespace {
 
-/// Handlers of one turn. A flood of requests that are refused at once must not keep the turn from ending.
+/// Handlers of one turn. A flood of requests that are refused at once must not keep the turn from
+/// ending.
 constexpr int kTurnHandlersMax = 1'000;
 
 }  // namespace

@@ -2,8 +2,10 @@
 
 /// A thread with an Asio context that works in turns (design: one I/O context per core).
 ///
-/// The loop: wait for the first ready handler, run every other handler that is ready, then `Lane::FinishTurn`.
-/// Handlers parse and submit; they run no network and write no log on the steady path. Protocols create their connections on a context and touch them only from its thread.
+/// The loop: wait for the first ready handler, run every other handler that is ready, then
+/// `Lane::FinishTurn`. Handlers parse and submit; they run no network and write no log on the
+/// steady path. Protocols create their connections on a context and touch them only from its
+/// thread.
 
 #include <boost/asio/executor_work_guard.hpp>
 #include <boost/asio/io_context.hpp>

@@ -75,7 +75,8 @@ void Keeper::SetPoll(Duration interval, std::function<void()> poll) {
 
 void Keeper::Loop() {
   PrepareThread("keeper", 0);
-  std::array<pollfd, 3> fds = {{{wake_timer_, POLLIN, 0}, {poll_timer_, POLLIN, 0}, {stop_event_, POLLIN, 0}}};
+  std::array<pollfd, 3> fds = {
+      {{wake_timer_, POLLIN, 0}, {poll_timer_, POLLIN, 0}, {stop_event_, POLLIN, 0}}};
   while (true) {
     if (::poll(fds.data(), fds.size(), -1) < 0) continue;  // Interrupted by a signal.
     if (fds[2].revents != 0) return;

@@ -1,6 +1,7 @@
 #pragma once
 
-/// The thread that wakes the brain at the time it asked for, and the load thread when it is time to poll.
+/// The thread that wakes the brain at the time it asked for, and the load thread when it is time to
+/// poll.
 ///
 /// Sleeps in the kernel on one timer; an idle node without polling never wakes it.
 

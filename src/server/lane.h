@@ -2,11 +2,11 @@
 
 /// One thread's side of the node: collects the events of a turn, then cranks the brain once.
 ///
-/// Every thread that turns has exactly one lane: I/O threads, gRPC's completion-queue threads, workers. A lane is
-/// used by its own thread only. A *turn* has two phases: the thread first takes everything that is ready and
-/// calls `Node::Submit`, `Cancel` and `Written`, which only collect events; then `FinishTurn` hands all of them
-/// to the brain under one short lock, takes the actions out, releases the lock and carries them out, inline
-/// runs included.
+/// Every thread that turns has exactly one lane: I/O threads, gRPC's completion-queue threads,
+/// workers. A lane is used by its own thread only. A *turn* has two phases: the thread first takes
+/// everything that is ready and calls `Node::Submit`, `Cancel` and `Written`, which only collect
+/// events; then `FinishTurn` hands all of them to the brain under one short lock, takes the actions
+/// out, releases the lock and carries them out, inline runs included.
 
 #include <atomic>
 #include <cstdint>
@@ -44,7 +44,8 @@ struct LaneWork {
 
 class Lane {
  public:
-  /// What the thread may carry out itself. A thread that must not be held up hands inline runs to the workers.
+  /// What the thread may carry out itself. A thread that must not be held up hands inline runs to
+  /// the workers.
   enum class Kind : unsigned char { kServing, kWorker, kKeeper };
 
   explicit Lane(Node& node, Kind kind = Kind::kServing);
@@ -52,20 +53,23 @@ class Lane {
   Lane(const Lane&) = delete;
   Lane& operator=(const Lane&) = delete;
 
-  /// When this turn began: the first time that anybody asked in it. Ask before reading, and put it into
-  /// `InferCall::at`: deadlines count from here.
+  /// When this turn began: the first time that anybody asked in it. Ask before reading, and put it
+  /// into `InferCall::at`: deadlines count from here.
   Instant TurnBegan();
-  /// Begins the turn now; the same as asking, for threads that know when they came back from waiting.
+  /// Begins the turn now; the same as asking, for threads that know when they came back from
+  /// waiting.
   void BeginTurn() { TurnBegan(); }
 
-  /// Ends the turn. True: there is more to do (inline work was put off so that connections are served first), so
-  /// poll without waiting and call again. Completes calls (`InferCall::Complete`) from inside.
+  /// Ends the turn. True: there is more to do (inline work was put off so that connections are
+  /// served first), so poll without waiting and call again. Completes calls (`InferCall::Complete`)
+  /// from inside.
   bool FinishTurn();
 
   /// Workers: executes the run, ends the turn, and returns the next run if the brain gave one.
   ActiveRun* Work(ActiveRun& run);
 
-  /// Waits until the lane has left the turn that it is in, if any: it then holds no stale table. Other threads.
+  /// Waits until the lane has left the turn that it is in, if any: it then holds no stale table.
+  /// Other threads.
   void AwaitTurnEnd() const;
 
  private:
@@ -87,7 +91,7 @@ class Lane {
   std::vector<Event> events_;
   std::vector<InferCall*> arrivals_;    ///< The calls of the `Arrived` events, in order.
   std::vector<InferCall*> departures_;  ///< Of the `Gone` events, in order; null: numbered.
-  std::vector<ActiveRun*> ended_;       ///< Runs of this lane's `RunFinished` and `RunFailed` events.
+  std::vector<ActiveRun*> ended_;  ///< Runs of this lane's `RunFinished` and `RunFailed` events.
   std::vector<ActiveRun*> inline_runs_;
   std::vector<ActiveRun*> free_runs_;  ///< Without readers; go back to the pool at the next crank.
   ActiveRun* own_run_ = nullptr;       ///< Workers: the next run, taken without a hand-over.

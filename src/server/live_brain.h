@@ -2,8 +2,9 @@
 
 /// The brain under its lock, and what its numbers stand for: calls, models, runs.
 ///
-/// One lock serves many requests: a lane hands over all events of a turn at once, and takes the actions out with ids
-/// resolved to objects. Nothing is carried out under the lock but stopping a run, which only sets a flag.
+/// One lock serves many requests: a lane hands over all events of a turn at once, and takes the
+/// actions out with ids resolved to objects. Nothing is carried out under the lock but stopping a
+/// run, which only sets a flag.
 
 #include <cstdint>
 #include <functional>
@@ -23,7 +24,7 @@ namespace cotenant {
 /// What a lane hands to the brain at the end of a turn.
 struct LaneEvents {
   std::vector<Event>& events;
-  std::span<InferCall* const> arrivals;    ///< One for each `Arrived`, in order; ids are given here.
+  std::span<InferCall* const> arrivals;  ///< One for each `Arrived`, in order; ids are given here.
   std::span<InferCall* const> departures;  ///< One for each `Gone`, in order.
   std::span<ActiveRun* const> ended;       ///< The runs of `RunFinished` and `RunFailed`.
   std::vector<ActiveRun*>& free_runs;      ///< Runs to take back into the pool; cleared.
@@ -39,7 +40,8 @@ class LiveBrain {
   /// Reads the clock, cranks once, and fills `work` (cleared first).
   void Crank(LaneEvents events, LaneWork& work);
 
-  /// A number for a model that is to be loaded. `Bind` before its `LoadFinished`; `Unbind` gives the number back.
+  /// A number for a model that is to be loaded. `Bind` before its `LoadFinished`; `Unbind` gives
+  /// the number back.
   ModelId Allocate();
   void Bind(ModelId id, std::shared_ptr<ServedModel> model);
   void Unbind(ModelId id);

@@ -1,6 +1,7 @@
 #pragma once
 
-/// Runs loads and other slow work one after another, at low priority, on a thread that exists only while there is some.
+/// Runs loads and other slow work one after another, at low priority, on a thread that exists only
+/// while there is some.
 
 #include <deque>
 #include <functional>

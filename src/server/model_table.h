@@ -2,8 +2,9 @@
 
 /// What is served under which name: an immutable picture that lanes hold and replace as a whole.
 ///
-/// The controller makes a new picture for every change and publishes it; a lane notices by a counter and takes it at its
-/// next turn. So a request resolves its model without a lock, and a reload never changes a table under a reader.
+/// The controller makes a new picture for every change and publishes it; a lane notices by a
+/// counter and takes it at its next turn. So a request resolves its model without a lock, and a
+/// reload never changes a table under a reader.
 
 #include <atomic>
 #include <map>
@@ -40,7 +41,8 @@ struct ModelTable {
   std::optional<TenantId> FindTenant(std::string_view name) const;
 
   std::map<std::string, Name, std::less<>> names;
-  /// By TenantId. A tenant that a newer server file dropped keeps its number, and no longer resolves.
+  /// By TenantId. A tenant that a newer server file dropped keeps its number, and no longer
+  /// resolves.
   std::vector<Tenant> tenants;
   std::vector<bool> tenant_declared;
 };

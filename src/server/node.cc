@@ -113,8 +113,8 @@ Status Node::Submit(Lane& lane, InferCall& call) {
 }
 
 void Node::Cancel(Lane& lane, InferCall& call) {
-  // A call that arrived in this very turn has no number yet. Any other may be written and reused before the turn ends, so
-  // its number is taken now.
+  // A call that arrived in this very turn has no number yet. Any other may be written and reused
+  // before the turn ends, so its number is taken now.
   const bool numbered = std::ranges::find(lane.arrivals_, &call) == lane.arrivals_.end();
   lane.events_.push_back(Gone{lane.TurnBegan(), call.request_});
   lane.departures_.push_back(numbered ? nullptr : &call);
@@ -199,8 +199,7 @@ Duration Node::Uptime() const { return MonotonicNow() - body_->started; }
 
 void Node::Load(std::string model, LoadOverride override_, Done done) {
   if (options_.control != ControlMode::kExplicit) {
-    done(FailedPrecondition(
-        "explicit model load / unload is not allowed if polling is enabled"));
+    done(FailedPrecondition("explicit model load / unload is not allowed if polling is enabled"));
     return;
   }
   body_->controller.Load(std::move(model), std::move(override_), std::move(done));
@@ -208,8 +207,7 @@ void Node::Load(std::string model, LoadOverride override_, Done done) {
 
 void Node::Unload(std::string model, Done done) {
   if (options_.control != ControlMode::kExplicit) {
-    done(FailedPrecondition(
-        "explicit model load / unload is not allowed if polling is enabled"));
+    done(FailedPrecondition("explicit model load / unload is not allowed if polling is enabled"));
     return;
   }
   body_->controller.Unload(std::move(model), std::move(done));
@@ -218,7 +216,8 @@ void Node::Unload(std::string model, Done done) {
 void Node::Reload() { body_->controller.Poll(); }
 
 void Node::Apply(NodeSettings settings) {
-  // Numbers are kept: a tenant that is gone no longer resolves, but its waiting requests keep their place.
+  // Numbers are kept: a tenant that is gone no longer resolves, but its waiting requests keep their
+  // place.
   NodeSettings merged;
   body_->tables.Update([&](ModelTable& table) {
     table.tenant_declared.assign(table.tenants.size(), false);
@@ -246,12 +245,10 @@ void Node::Drain(std::function<void()> drained) {
     std::lock_guard lock(body_->drained_mutex);
     body_->drained = [this, drained = std::move(drained)] {
       const EndCounts ends = Ends();
-      LogInfo("drained: accepted=" + std::to_string(ends.accepted) +
-              " replied=" + std::to_string(ends.replied) +
-              " rejected=" + std::to_string(ends.rejected) +
-              " expired=" + std::to_string(ends.expired) +
-              " cancelled=" + std::to_string(ends.cancelled) +
-              " failed=" + std::to_string(ends.failed));
+      LogInfo("drained: accepted=" + std::to_string(ends.accepted) + " replied=" +
+              std::to_string(ends.replied) + " rejected=" + std::to_string(ends.rejected) +
+              " expired=" + std::to_string(ends.expired) + " cancelled=" +
+              std::to_string(ends.cancelled) + " failed=" + std::to_string(ends.failed));
       drained();
     };
   }

@@ -1,10 +1,11 @@
 #pragma once
 
-/// The live server: the brain, the real clock, the threads that carry its actions out, and the table of models.
+/// The live server: the brain, the real clock, the threads that carry its actions out, and the
+/// table of models.
 ///
-/// Protocols hold a reference and use the calls below. `Submit`, `Cancel` and `Written` take the caller's lane and only
-/// collect events (see Lane); the rest may be called from any thread. Loads, unloads and polls happen one at a time on the
-/// load thread; serving never waits for them.
+/// Protocols hold a reference and use the calls below. `Submit`, `Cancel` and `Written` take the
+/// caller's lane and only collect events (see Lane); the rest may be called from any thread. Loads,
+/// unloads and polls happen one at a time on the load thread; serving never waits for them.
 
 #include <cstdint>
 #include <functional>
@@ -34,7 +35,8 @@ struct NodeOptions {
   Duration poll_interval = Duration::Seconds(15);
   /// kExplicit: loaded at start; a single "*" means all.
   std::vector<std::string> load_at_start;
-  /// Ready only when every model that was to load at start did; else once all of them ended, well or not.
+  /// Ready only when every model that was to load at start did; else once all of them ended, well
+  /// or not.
   bool strict_readiness = false;
   std::string server_id = "cotenant";
   std::string decision_trace_path;  ///< Empty: no trace. CSV, see docs.
@@ -61,19 +63,22 @@ class Node {
   Node(const Node&) = delete;
   Node& operator=(const Node&) = delete;
 
-  /// Starts workers and the load thread and begins to load. Returns at once; `Ready` tells the rest.
-  /// `loaded` is called once on the load thread when the start-up loads have ended: true when all did well.
+  /// Starts workers and the load thread and begins to load. Returns at once; `Ready` tells the
+  /// rest. `loaded` is called once on the load thread when the start-up loads have ended: true when
+  /// all did well.
   Status Start(std::function<void(bool)> loaded = {});
 
   // --- One request. The caller's own lane; no lock is taken.
 
-  /// Resolves and validates the call and collects its arrival. Not ok: the call was not taken, `Complete` will not be
-  /// called; the message says what is wrong and names the field, and error texts follow Triton's where known.
+  /// Resolves and validates the call and collects its arrival. Not ok: the call was not taken,
+  /// `Complete` will not be called; the message says what is wrong and names the field, and error
+  /// texts follow Triton's where known.
   Status Submit(Lane& lane, InferCall& call);
-  /// The client went away. `Complete` is still called once, with kCancelled, when no run reads the inputs.
+  /// The client went away. `Complete` is still called once, with kCancelled, when no run reads the
+  /// inputs.
   void Cancel(Lane& lane, InferCall& call);
-  /// The reply is on its way, or could not be written: the outputs may be reused. Exactly once after `Complete`. `sent`
-  /// is false when it could not be written.
+  /// The reply is on its way, or could not be written: the outputs may be reused. Exactly once
+  /// after `Complete`. `sent` is false when it could not be written.
   void Written(Lane& lane, InferCall& call, bool sent);
 
   // --- What is served. Any thread.
@@ -83,7 +88,8 @@ class Node {
   bool Ready() const;
   /// True when requests for the model would be taken now. NotFound when the model is unknown.
   Result<bool> ModelReady(std::string_view model, std::string_view version) const;
-  /// The version that would serve; an empty version means the highest. NotFound with Triton's texts.
+  /// The version that would serve; an empty version means the highest. NotFound with Triton's
+  /// texts.
   Result<std::shared_ptr<ServedModel>> Find(std::string_view model, std::string_view version) const;
   /// All versions of a model that are ready, ascending.
   Result<std::vector<std::shared_ptr<ServedModel>>> Versions(std::string_view model) const;
@@ -98,19 +104,20 @@ class Node {
   // --- Control. Any thread; `done` is called once, on the load thread; it must not block.
 
   using Done = std::function<void(Status)>;
-  /// FailedPrecondition unless control is explicit. A load of a loaded model is a reload: the old version serves until
-  /// the new one is ready, and if that fails it goes on serving.
+  /// FailedPrecondition unless control is explicit. A load of a loaded model is a reload: the old
+  /// version serves until the new one is ready, and if that fails it goes on serving.
   void Load(std::string model, LoadOverride override_, Done done);
   void Unload(std::string model, Done done);
-  /// Reads the source again as a poll would (SIGHUP); also kNone and kExplicit look for changes of what is loaded.
+  /// Reads the source again as a poll would (SIGHUP); also kNone and kExplicit look for changes of
+  /// what is loaded.
   void Reload();
   /// New tenants and policies, from a server file that changed.
   void Apply(NodeSettings settings);
 
   // --- Ending.
 
-  /// Readiness fails at once, new requests are refused, what was accepted is answered; then `drained` is called on some
-  /// thread, once.
+  /// Readiness fails at once, new requests are refused, what was accepted is answered; then
+  /// `drained` is called on some thread, once.
   void Drain(std::function<void()> drained);
 
   /// The Prometheus page.

@@ -21,8 +21,8 @@ class Node::Body {
  public:
   Body(Node& node, ModelSource& source, Backend& backend, Telemetry& telemetry_);
 
-  /// Hands an event that belongs to no turn (control, the timer) to the brain and carries the actions out. Any
-  /// thread, but not from inside a turn.
+  /// Hands an event that belongs to no turn (control, the timer) to the brain and carries the
+  /// actions out. Any thread, but not from inside a turn.
   void Tell(Event event);
   /// Returns when no lane holds a table older than the newest one.
   void AwaitLanes();

@@ -10,7 +10,8 @@
 namespace cotenant {
 namespace {
 
-/// Waits until `condition`, giving way to other threads. A test that waits for ever is ended by its runner.
+/// Waits until `condition`, giving way to other threads. A test that waits for ever is ended by its
+/// runner.
 template <typename Condition>
 void Await(Condition condition) {
   while (!condition()) std::this_thread::yield();
@@ -102,11 +103,11 @@ TEST_F(NodeTest, ShortModelRunsInlineOnceItsTimeIsKnown) {
 }
 
 /// Runs the model until the brain knows that it is short enough to run inline.
-#define LEARN(name)                                                        \
-  for (int learned = 0; learned < 100; ++learned) {                        \
-    TestCall call(name, {1, 2, 3, 4});                                     \
-    ASSERT_TRUE(Ask(call).ok());                                           \
-    Finish(call);                                                          \
+#define LEARN(name)                                 \
+  for (int learned = 0; learned < 100; ++learned) { \
+    TestCall call(name, {1, 2, 3, 4});              \
+    ASSERT_TRUE(Ask(call).ok());                    \
+    Finish(call);                                   \
   }
 
 TEST_F(NodeTest, ShortRunsOfATurnAreBoundedSoThatConnectionsAreLookedAtBetween) {
@@ -145,7 +146,8 @@ TEST_F(NodeTest, ShortRunIsAnsweredWhileWorkersAreHeldByOthers) {
     ASSERT_TRUE(node_->Submit(*lane_, *held.back()).ok());
   }
   Turn();
-  // Both slots are taken for an hour and two more requests wait; the same thread still answers at once.
+  // Both slots are taken for an hour and two more requests wait; the same thread still answers at
+  // once.
   TestCall call("short", {1, 2, 3, 4});
   ASSERT_TRUE(node_->Submit(*lane_, call).ok());
   Turn();
@@ -165,7 +167,8 @@ TEST_F(NodeTest, WrongInputsAreRefusedByName) {
   Start();
   TestCall wide("echo", {1, 2, 3, 4, 5}, 1);
   EXPECT_EQ(node_->Submit(*lane_, wide).message().substr(0, 106),
-            "[request id: <id_unknown>] unexpected shape for input 'x' for model 'echo'. Expected [-1,4], "
+            "[request id: <id_unknown>] unexpected shape for input 'x' for model 'echo'. Expected "
+            "[-1,4], "
             "got [1,5]. NO");
   TestCall many("echo", std::vector<float>(12, 0), 3);
   EXPECT_EQ(node_->Submit(*lane_, many).message(),
@@ -173,7 +176,8 @@ TEST_F(NodeTest, WrongInputsAreRefusedByName) {
   TestCall typed("echo", {1, 2, 3, 4}, 1);
   typed.inputs[0].datatype = DataType::kInt32;
   EXPECT_EQ(node_->Submit(*lane_, typed).message(),
-            "[request id: <id_unknown>] inference input 'x' data-type is 'INT32', but model 'echo' expects "
+            "[request id: <id_unknown>] inference input 'x' data-type is 'INT32', but model 'echo' "
+            "expects "
             "'FP32'");
   TestCall named("echo", {1, 2, 3, 4}, 1);
   named.inputs[0].name = "z";
@@ -182,12 +186,14 @@ TEST_F(NodeTest, WrongInputsAreRefusedByName) {
   TestCall none("echo", {1, 2, 3, 4}, 1);
   none.inputs.clear();
   EXPECT_EQ(node_->Submit(*lane_, none).message(),
-            "[request id: <id_unknown>] expected 1 inputs but got 0 inputs for model 'echo'. Got input(s) "
+            "[request id: <id_unknown>] expected 1 inputs but got 0 inputs for model 'echo'. Got "
+            "input(s) "
             "[], but missing required input(s) ['x']. Please provide all required input(s).");
   TestCall short_bytes("echo", {1, 2, 3, 4}, 1);
   short_bytes.inputs[0].bytes = short_bytes.inputs[0].bytes.first(15);
   EXPECT_EQ(node_->Submit(*lane_, short_bytes).message(),
-            "[request id: <id_unknown>] input byte size mismatch for input 'x' for model 'echo'. Expected "
+            "[request id: <id_unknown>] input byte size mismatch for input 'x' for model 'echo'. "
+            "Expected "
             "16, got 15");
   TestCall output("echo", {1, 2, 3, 4}, 1);
   WantedOutput unknown_output;
@@ -315,8 +321,7 @@ TEST_F(NodeTest, FailedReloadLeavesTheOldVersionServing) {
   source_.Put(EchoConfig("echo"), "run_ns = 1000");
   Start();
   source_.Put(EchoConfig("echo"), "load_error = torn file");
-  const Status status =
-      Control([&](Node::Done done) { node_->Load("echo", {}, std::move(done)); });
+  const Status status = Control([&](Node::Done done) { node_->Load("echo", {}, std::move(done)); });
   EXPECT_NE(status.message().find("torn file"), std::string::npos);
   TestCall call("echo", {1, 2, 3, 4});
   ASSERT_TRUE(Ask(call).ok());

@@ -51,19 +51,16 @@ void FillRefusal(InferCall& call, const Reject& reject) {
   const std::string bound = MillisecondsText(call.bounds.latency);
   std::string text;
   switch (reject.reason) {
-    case RejectReason::kQueueFull:
-      text = "Exceeds maximum queue size";
-      break;
+    case RejectReason::kQueueFull: text = "Exceeds maximum queue size"; break;
     case RejectReason::kNotFeasible:
-      text = "the latency bound of " + bound + " ms cannot be met now; the smallest bound that can is " +
+      text = "the latency bound of " + bound +
+             " ms cannot be met now; the smallest bound that can is " +
              MillisecondsText(reject.earliest_bound) + " ms";
       break;
     case RejectReason::kExpired:
       text = "the latency bound of " + bound + " ms passed while the request waited";
       break;
-    case RejectReason::kQueueTimeout:
-      text = "Request timeout expired";
-      break;
+    case RejectReason::kQueueTimeout: text = "Request timeout expired"; break;
     case RejectReason::kDraining:
       text = "the server is shutting down and takes no new requests";
       break;

@@ -5,8 +5,8 @@
 namespace cotenant {
 namespace {
 
-/// Buffers kept for the next runs of one model. More run at the same time only on boxes with more CPUs than this;
-/// each idle one holds the model's small steady buffers.
+/// Buffers kept for the next runs of one model. More run at the same time only on boxes with more
+/// CPUs than this; each idle one holds the model's small steady buffers.
 constexpr std::size_t kIdleRunsMax = 64;
 
 std::vector<std::uint32_t> IndexByName(const std::vector<TensorSpec>& specs,

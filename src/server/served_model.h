@@ -2,9 +2,9 @@
 
 /// One version of a model as it is served: what protocols may read of it.
 ///
-/// Immutable after loading but for counters and buffers; shared by the tables of names and by the requests that
-/// use it, so that a reload never pulls it away from under a request. The network itself leaves memory when the
-/// brain says so (`Retire`), whoever still holds a reference.
+/// Immutable after loading but for counters and buffers; shared by the tables of names and by the
+/// requests that use it, so that a reload never pulls it away from under a request. The network
+/// itself leaves memory when the brain says so (`Retire`), whoever still holds a reference.
 
 #include <cstdint>
 #include <functional>
@@ -40,12 +40,14 @@ class ServedModel {
   std::uint32_t InputIndex(std::size_t config_index) const { return input_index_[config_index]; }
   std::uint32_t OutputIndex(std::size_t config_index) const { return output_index_[config_index]; }
 
-  /// Reusable buffers of runs; taken before a run, given back when the last reply is written. Any thread.
+  /// Reusable buffers of runs; taken before a run, given back when the last reply is written. Any
+  /// thread.
   std::unique_ptr<Run> TakeRun();
   void GiveRun(std::unique_ptr<Run> run);
 
-  /// Takes the network out of memory once no run's buffers are in use. `idle` is called when that is so: from inside
-  /// when it is so now, else on the thread that gives the last run back; it must not block. Then call `Free`.
+  /// Takes the network out of memory once no run's buffers are in use. `idle` is called when that
+  /// is so: from inside when it is so now, else on the thread that gives the last run back; it must
+  /// not block. Then call `Free`.
   void Retire(std::function<void()> idle);
   /// Destroys the network, on the calling thread. No run may be in use.
   void Free();

@@ -1,7 +1,7 @@
 #pragma once
 
-/// A live node over emulated models, for tests of the server and of the protocols: no files, no network library, runs of a
-/// known length, and a gate that holds runs until the test says so.
+/// A live node over emulated models, for tests of the server and of the protocols: no files, no
+/// network library, runs of a known length, and a gate that holds runs until the test says so.
 
 #include <condition_variable>
 #include <cstring>
@@ -74,7 +74,8 @@ class MemorySource final : public ModelSource {
   std::map<std::string, Entry, std::less<>> entries_;
 };
 
-/// One FP32 input "x" and output "y" of `width` elements a row; batches up to `rows_max` (0: does not batch).
+/// One FP32 input "x" and output "y" of `width` elements a row; batches up to `rows_max` (0: does
+/// not batch).
 inline ModelConfig EchoConfig(const std::string& name, std::int32_t rows_max = 0,
                               std::int64_t width = 4) {
   ModelConfig config;

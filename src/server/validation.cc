@@ -46,7 +46,8 @@ Status CheckShape(const InferCall& call, const ModelConfig& config, const Tensor
     if (batched) {
       text +=
           " NOTE: Setting a non-zero max_batch_size in the model config requires a batch dimension "
-          "to be prepended to each input shape. If you want to specify the full shape including the "
+          "to be prepended to each input shape. If you want to specify the full shape including "
+          "the "
           "batch dim in your input dims config, try setting max_batch_size to zero. See the model "
           "configuration docs for more info on max_batch_size.";
     }
@@ -96,8 +97,8 @@ Status CheckBytes(const InferCall& call, const ModelConfig& config, const NamedI
   }
   if (found != elements) {
     return Wrong(call, "expected " + std::to_string(elements) +
-                           " string elements for inference input " + Quoted(input.name) +
-                           ", got " + std::to_string(found));
+                           " string elements for inference input " + Quoted(input.name) + ", got " +
+                           std::to_string(found));
   }
   return Status();
 }
@@ -108,13 +109,13 @@ Status CheckRows(const InferCall& call, const ModelConfig& config, const NamedIn
   if (first) {
     if (dim < 1 || dim > config.max_batch_size) {
       const std::string limit = dim < 1 ? ">= 1" : "<= " + std::to_string(config.max_batch_size);
-      return Wrong(call, "inference request batch-size must be " + limit + " for " +
-                             Quoted(config.name));
+      return Wrong(call,
+                   "inference request batch-size must be " + limit + " for " + Quoted(config.name));
     }
     rows = static_cast<std::int32_t>(dim);
   } else if (dim != rows) {
-    return Wrong(call, "input " + Quoted(input.name) + " batch size does not match other inputs for " +
-                           Quoted(config.name));
+    return Wrong(call, "input " + Quoted(input.name) +
+                           " batch size does not match other inputs for " + Quoted(config.name));
   }
   return Status();
 }

@@ -31,7 +31,8 @@ void FillRandom(Buffer& bytes, DataType type) {
       const float value = static_cast<float>(random.Below(1 << 24)) / static_cast<float>(1 << 24);
       std::memcpy(&bytes[at], &value, size);
     } else if (type == DataType::kFp64) {
-      const double value = static_cast<double>(random.Below(1 << 24)) / static_cast<double>(1 << 24);
+      const double value =
+          static_cast<double>(random.Below(1 << 24)) / static_cast<double>(1 << 24);
       std::memcpy(&bytes[at], &value, size);
     } else if (type != DataType::kFp16 && type != DataType::kBf16) {
       bytes[at] = static_cast<std::byte>(random.Below(type == DataType::kBool ? 2 : 128));
@@ -59,8 +60,7 @@ Result<Buffer> MakeData(const WarmupInput& input, const Shape& shape) {
 Status RunOne(ServedModel& model, const Warmup& warmup, std::vector<WarmedUp>& times) {
   const ModelConfig& config = model.config();
   const bool batched = config.max_batch_size > 0;
-  const std::int32_t rows =
-      batched ? std::max(1, static_cast<std::int32_t>(warmup.batch_size)) : 1;
+  const std::int32_t rows = batched ? std::max(1, static_cast<std::int32_t>(warmup.batch_size)) : 1;
   std::vector<Buffer> data;
   std::vector<InputTensor> tensors;
   for (const WarmupInput& input : warmup.inputs) {
@@ -73,7 +73,8 @@ Status RunOne(ServedModel& model, const Warmup& warmup, std::vector<WarmedUp>& t
     Shape shape;
     if (batched) shape.Append(rows);
     for (std::int64_t dim : input.dims.dims()) {
-      if (!shape.TryAppend(dim)) return InvalidArgument("warm-up '" + warmup.name + "': rank too high");
+      if (!shape.TryAppend(dim))
+        return InvalidArgument("warm-up '" + warmup.name + "': rank too high");
     }
     Result<Buffer> bytes = MakeData(input, shape);
     COTENANT_RETURN_IF_ERROR(bytes.status());

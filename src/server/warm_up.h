@@ -10,8 +10,8 @@
 
 namespace cotenant {
 
-/// Blocks. Gives the time of each run but the very first, which measures start-up work and not the network. A warm-up that
-/// fails is an error that names it: the model is then not served.
+/// Blocks. Gives the time of each run but the very first, which measures start-up work and not the
+/// network. A warm-up that fails is an error that names it: the model is then not served.
 Result<std::vector<WarmedUp>> WarmUp(ServedModel& model);
 
 }  // namespace cotenant

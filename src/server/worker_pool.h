@@ -1,9 +1,11 @@
 #pragma once
 
-/// The threads that run what is too long to run inline: one per CPU slot, at lower priority than I/O.
+/// The threads that run what is too long to run inline: one per CPU slot, at lower priority than
+/// I/O.
 ///
-/// The brain never starts more runs than slots, so a worker is free for every run, or about to be. A worker that ends a run
-/// cranks the brain itself and goes on with the next run it is given: no hand-over while there is a backlog.
+/// The brain never starts more runs than slots, so a worker is free for every run, or about to be.
+/// A worker that ends a run cranks the brain itself and goes on with the next run it is given: no
+/// hand-over while there is a backlog.
 
 #include <condition_variable>
 #include <deque>

@@ -10,7 +10,7 @@
 #include <sstream>
 #include <thread>
 
-#include "telemetry/allocation_count_test.h"
+#include <allocation_count.h>
 #include "telemetry/counter_tables.h"
 #include "telemetry/page_reader_test.h"
 

@@ -29,17 +29,20 @@ namespace {
 
 /// Sent to the main thread when the last accepted request is answered.
 constexpr int kDrainedSignal = SIGUSR1;
-/// Sent to the main thread when a model failed at start and --exit-on-error says that this ends the program.
+/// Sent to the main thread when a model failed at start and --exit-on-error says that this ends the
+/// program.
 constexpr int kFailedSignal = SIGUSR2;
 
 sigset_t OurSignals() {
   sigset_t set;
   sigemptyset(&set);
-  for (int signal : {SIGTERM, SIGINT, SIGHUP, kDrainedSignal, kFailedSignal}) sigaddset(&set, signal);
+  for (int signal : {SIGTERM, SIGINT, SIGHUP, kDrainedSignal, kFailedSignal})
+    sigaddset(&set, signal);
   return set;
 }
 
-/// Raises the limit of open files as far as it goes, and says when that is too low for the connections asked for.
+/// Raises the limit of open files as far as it goes, and says when that is too low for the
+/// connections asked for.
 void RaiseFileLimit(std::uint64_t connections_max) {
   rlimit limit{};
   if (getrlimit(RLIMIT_NOFILE, &limit) != 0) return;
@@ -128,11 +131,12 @@ class Server {
   explicit Server(const ServeOptions& options)
       : options_(options),
         cpus_(UsableCpus()),
-        source_(Repositories(options),
-                {options.default_max_batch_size, options.complete_configs}) {}
+        source_(Repositories(options), {options.default_max_batch_size, options.complete_configs}) {
+  }
 
   Status Start();
-  /// Waits for the signal that ends the server, and drains. True when everything accepted was answered.
+  /// Waits for the signal that ends the server, and drains. True when everything accepted was
+  /// answered.
   bool Attend();
 
  private:

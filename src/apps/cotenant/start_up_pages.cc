@@ -16,8 +16,8 @@ struct Mapping {
   std::uintptr_t end = 0;
 };
 
-/// Mappings of files that cannot be written and of which no page was ever changed: relocated constants are, and
-/// dropping those would lose the relocations.
+/// Mappings of files that cannot be written and of which no page was ever changed: relocated
+/// constants are, and dropping those would lose the relocations.
 std::vector<Mapping> CleanFileMappings() {
   std::vector<Mapping> clean;
   std::FILE* file = std::fopen("/proc/self/smaps", "r");

@@ -47,7 +47,8 @@ void CompletionThread::Loop() {
   while (queue_->Next(&tag, &ok)) {
     lane_.BeginTurn();
     Happened(tag, ok);
-    // With one call open nothing else can be ready but its own end, and looking costs a system call.
+    // With one call open nothing else can be ready but its own end, and looking costs a system
+    // call.
     if (calls_open_ > 1) TakeReady();
     while (lane_.FinishTurn()) TakeReady();
     // The server's own shutdown does not wait for calls that still have operations to begin.

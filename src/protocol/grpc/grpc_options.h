@@ -16,8 +16,10 @@ struct GrpcOptions {
   std::string address = "127.0.0.1";
   /// 0 takes any free port; `GrpcServer::port` says which.
   std::uint16_t port = 8001;
-  /// Threads that read requests and run short networks. 0: one per core, at most two.
-  std::size_t threads = 0;
+  /// Threads that read requests and run short networks, each with a completion queue. gRPC polls
+  /// all sockets from one thread at a time, so with two of them requests are handed over to the
+  /// other: measured at one client, 1.4 times the CPU time and three times the context switches.
+  std::size_t threads = 1;
 
   /// Largest request message, the same as HTTP's body. Over it: RESOURCE_EXHAUSTED from gRPC
   /// itself. Raise it for networks with larger inputs.

@@ -100,11 +100,7 @@ void SetKeepalive(const GrpcOptions& options, grpc::ServerBuilder& builder) {
 class GrpcServer::Body {
  public:
   Body(Node& node, Telemetry& telemetry, GrpcOptions options)
-      : options_(std::move(options)), context_{node, telemetry, options_}, answers_(node) {
-    if (options_.threads == 0) {
-      options_.threads = std::clamp<std::size_t>(std::thread::hardware_concurrency(), 1, 2);
-    }
-  }
+      : options_(std::move(options)), context_{node, telemetry, options_}, answers_(node) {}
   ~Body() { Stop(); }
 
   Status Start();

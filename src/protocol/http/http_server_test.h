@@ -96,7 +96,8 @@ class HttpClient {
   std::string buffer_;
 };
 
-inline std::string Post(std::string_view path, std::string_view body, std::string_view fields = "") {
+inline std::string Post(std::string_view path, std::string_view body,
+                        std::string_view fields = "") {
   return "POST " + std::string(path) + " HTTP/1.1\r\nHost: t\r\n" + std::string(fields) +
          "Content-Length: " + std::to_string(body.size()) + "\r\n\r\n" + std::string(body);
 }
