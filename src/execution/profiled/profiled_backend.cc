@@ -85,14 +85,15 @@ class ProfiledRun final : public Run {
   bool gate_stopped_ = false;  // Guarded by the gate.
   std::size_t members_ = 0;
   std::vector<OutputTensor> outputs_;
-  std::vector<std::unique_ptr<std::byte[]>> bytes_;
+  std::vector<std::vector<std::byte>> bytes_;  ///< Kept for the next run; `bytes_used_` hold outputs.
+  std::size_t bytes_used_ = 0;
 };
 
 std::unique_ptr<Run> ProfiledExecutor::NewRun() { return std::make_unique<ProfiledRun>(*this); }
 
 void ProfiledRun::Clear() {
   outputs_.clear();
-  bytes_.clear();
+  bytes_used_ = 0;
   members_ = 0;
 }
 
@@ -190,12 +191,14 @@ void ProfiledRun::Answer(const Member& member, std::uint64_t output_mask) {
     // A string's raw form with no bytes in it is its length of zero.
     const std::size_t size = strings ? (copies ? source->bytes.size() : count * 4)
                                      : count * ElementSize(output.datatype);
-    bytes_.push_back(std::make_unique<std::byte[]>(size));
+    if (bytes_used_ == bytes_.size()) bytes_.emplace_back();
+    std::vector<std::byte>& bytes = bytes_[bytes_used_++];
+    bytes.assign(size, std::byte{0});
     if (copies) {
       const std::size_t copied = std::min(size, source->bytes.size());
-      if (copied > 0) std::memcpy(bytes_.back().get(), source->bytes.data(), copied);
+      if (copied > 0) std::memcpy(bytes.data(), source->bytes.data(), copied);
     }
-    output.bytes = {bytes_.back().get(), size};
+    output.bytes = bytes;
     outputs_.push_back(output);
   }
 }
