@@ -85,7 +85,8 @@ class ProfiledRun final : public Run {
   bool gate_stopped_ = false;  // Guarded by the gate.
   std::size_t members_ = 0;
   std::vector<OutputTensor> outputs_;
-  std::vector<std::vector<std::byte>> bytes_;  ///< Kept for the next run; `bytes_used_` hold outputs.
+  /// Kept for the next run; the first `bytes_used_` hold outputs.
+  std::vector<std::vector<std::byte>> bytes_;
   std::size_t bytes_used_ = 0;
 };
 

@@ -40,9 +40,9 @@ class QuietClient {
 };
 
 std::string BinaryRequest() {
-  const std::string json =
-      R"({"inputs":[{"name":"x","shape":[4],"datatype":"FP32","parameters":{"binary_data_size":16}}],)"
-      R"("outputs":[{"name":"y","parameters":{"binary_data":true}}]})";
+  const std::string json = R"({"inputs":[{"name":"x","shape":[4],"datatype":"FP32",)"
+                           R"("parameters":{"binary_data_size":16}}],)"
+                           R"("outputs":[{"name":"y","parameters":{"binary_data":true}}]})";
   return Post(kInfer, json + std::string(16, '\1'),
               "Inference-Header-Content-Length: " + std::to_string(json.size()) + "\r\n");
 }
