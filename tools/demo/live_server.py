@@ -34,6 +34,15 @@ def any_free_port():
         return probe.getsockname()[1]
 
 
+def is_running(pid):
+    """Whether the process still holds its ports: a zombie has given everything back."""
+    try:
+        status = pathlib.Path(f"/proc/{pid}/stat").read_text()
+    except OSError:
+        return False
+    return status.rpartition(")")[2].split()[0] not in "ZX"
+
+
 class LiveServer:
     """One `cotenant serve` in the background. `folder` keeps server.json, server.pid and
     server.log.
@@ -125,7 +134,7 @@ class LiveServer:
             return False
         os.kill(self.pid, signal.SIGTERM)
         waited = time.monotonic()
-        while os.path.exists(f"/proc/{self.pid}/exe") and self.find():
+        while is_running(self.pid):
             if time.monotonic() - waited > STOP_SECONDS_MAX:
                 os.kill(self.pid, signal.SIGKILL)
             time.sleep(0.02)
