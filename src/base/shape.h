@@ -38,7 +38,9 @@ class Shape {
   constexpr bool empty() const { return rank_ == 0; }
   constexpr std::int64_t operator[](std::size_t i) const { return dims_[i]; }
   constexpr std::int64_t& operator[](std::size_t i) { return dims_[i]; }
-  constexpr std::span<const std::int64_t> dims() const { return {dims_.data(), rank_}; }
+  constexpr std::span<const std::int64_t> dims() const& { return {dims_.data(), rank_}; }
+  /// A view of a temporary's dimensions would dangle.
+  std::span<const std::int64_t> dims() const&& = delete;
 
   /// The number of elements, or -1 when a dimension is negative or the product overflows.
   std::int64_t ElementCount() const;

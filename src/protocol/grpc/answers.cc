@@ -17,9 +17,8 @@ void SetTensors(
     auto& tensor = *out.Add();
     tensor.set_name(spec.name);
     tensor.set_datatype(std::string(DataTypeName(spec.datatype)));
-    for (const std::int64_t dim : MetadataShape(spec, max_batch_size).dims()) {
-      tensor.add_shape(dim);
-    }
+    const Shape shape = MetadataShape(spec, max_batch_size);
+    for (const std::int64_t dim : shape.dims()) tensor.add_shape(dim);
   }
 }
 
