@@ -332,4 +332,9 @@ def start(which, group, repositories):
         flags += ["--allow-gpu-metrics=false", "--log-info=false"]
     else:
         command = [os.environ.get("COTENANT", str(PROJECT / "build/cotenant")), "serve"]
-    return Server(command, repositories / which / group, *flags).wait()
+    server = Server(command, repositories / which / group, *flags)
+    try:
+        return server.wait()
+    except RuntimeError:
+        server.stop()
+        raise
