@@ -38,23 +38,38 @@ def process_cpu(pid):
     return time.clock_gettime(((~pid) << 3) | 2)
 
 
-def stolen():
-    """Jiffies of all CPUs so far: (stolen by the host, all)."""
+def jiffies():
+    """All CPUs so far: (used by anybody, stolen by the host, all)."""
     with open("/proc/stat") as file:
-        fields = [int(value) for value in file.readline().split()[1:9]]
-    return fields[7], sum(fields)
+        user, nice, system, idle, waiting, irq, soft, taken = (int(value) for value in file.readline().split()[1:9])
+    used = user + nice + system + irq + soft
+    return used, taken, used + taken + idle + waiting
 
 
-class Steal:
-    """Percent of CPU time that the host took while the block ran."""
+def own_cpu(pids):
+    """Seconds of CPU time that the benchmark used so far: itself, clients that ended, and these processes."""
+    usages = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
+    return sum(usage.ru_utime + usage.ru_stime for usage in usages) + sum(process_cpu(pid) for pid in pids)
+
+
+class Noise:
+    """Percent of all CPU time that the host took (`stolen`), or processes that do not belong here (`others`)."""
+    spinners = []
+
+    def __init__(self, *servers):
+        self.pids = [server.pid for server in servers] + Noise.spinners
 
     def __enter__(self):
-        self.before = stolen()
+        self.before, self.own = jiffies(), own_cpu(self.pids)
         return self
 
-    def __exit__(self, *_):
-        taken, total = (after - before for after, before in zip(stolen(), self.before))
-        self.percent = round(100 * taken / max(total, 1), 1)
+    def __exit__(self, kind, *_):
+        if kind:
+            return
+        used, taken, total = (after - before for after, before in zip(jiffies(), self.before))
+        own = (own_cpu(self.pids) - self.own) * os.sysconf("SC_CLK_TCK")
+        self.percent = {"stolen": round(100 * taken / max(total, 1), 1),
+                        "others": round(max(0, 100 * (used - own) / max(total, 1)), 1)}
 
 
 def memory(pid):
@@ -175,10 +190,12 @@ class Cotenant(Process):
 def no_halting(bench):
     """Idle-class spinners keep the virtual CPUs from halting, whose wake-ups would be measured instead of servers."""
     spinner = subprocess.Popen([bench.program("idle_spinner")])
+    Noise.spinners.append(spinner.pid)
     try:
         time.sleep(0.05)
         yield
     finally:
+        Noise.spinners.remove(spinner.pid)
         spinner.kill()
         spinner.wait()
 
@@ -229,8 +246,10 @@ class Bench:
         return json.loads(done.stdout)
 
     def bare(self, where=None, model="mlp", shape="1,64", threads=1):
-        return self.json_of([self.program("bare_ort"), self.model(model), "--shape", shape, "--threads", threads,
-                             "--seconds", self.seconds], where)
+        with Noise() as noise:
+            result = self.json_of([self.program("bare_ort"), self.model(model), "--shape", shape, "--threads", threads,
+                                   "--seconds", self.seconds], where)
+        return result | noise.percent
 
     def light(self, kind, port, where=None, seconds=None, **options):
         """Runs light_http or light_grpc to its end. Options are its flags."""
@@ -242,15 +261,14 @@ class Bench:
     def loaded(self, kind, server, port, where=None, **options):
         """A client's figures with the server's CPU time per answer, both without the client's warm-up."""
         self.light(kind, port, where, seconds=0.3, **options)
-        with Steal() as steal:
+        with Noise(server) as noise:
             before = server.cpu()
             result = self.light(kind, port, where, warmup_seconds=0, **options)
             spent = server.cpu() - before
         answers = sum(result["statuses"].values())
         result["cpu_us"] = spent * 1e6 / max(answers, 1)
         result["per_cpu_second"] = result["count"] / spent
-        result["steal"] = steal.percent
-        return result
+        return result | noise.percent
 
 
 def median(values):
