@@ -35,12 +35,13 @@ def any_free_port():
 
 
 def is_running(pid):
-    """Whether the process still holds its ports: a zombie has given everything back."""
+    """Whether any thread of the process may still hold its ports."""
     try:
-        status = pathlib.Path(f"/proc/{pid}/stat").read_text()
+        threads = list(pathlib.Path(f"/proc/{pid}/task").iterdir())
+        states = [(thread / "stat").read_text().rpartition(")")[2].split()[0] for thread in threads]
     except OSError:
-        return False
-    return status.rpartition(")")[2].split()[0] not in "ZX"
+        return os.path.exists(f"/proc/{pid}")
+    return any(state not in "ZX" for state in states)
 
 
 class LiveServer:
