@@ -29,7 +29,7 @@ CompletionThread::~CompletionThread() {
 }
 
 void CompletionThread::Start() {
-  infers_.ArmAll();
+  infers_.Refill();
   thread_ = std::thread([this] { Loop(); });
 }
 
@@ -51,6 +51,7 @@ void CompletionThread::Loop() {
     // call.
     if (calls_open_ > 1) TakeReady();
     while (lane_.FinishTurn()) TakeReady();
+    infers_.Refill();
     // The server's own shutdown does not wait for calls that still have operations to begin.
     if (stopping_ && calls_open_ == 0 && !shut_down) {
       shut_down = true;

@@ -36,6 +36,7 @@ void UnaryInfer::Arm() {
 }
 
 void UnaryInfer::Arrived(bool ok) {
+  thread_.infers().Taken();
   if (!ok) {  // The server stops; `client_done_` never comes for a call that did not begin.
     responder_.reset();
     rpc_.reset();
@@ -43,7 +44,6 @@ void UnaryInfer::Arrived(bool ok) {
     return;
   }
   thread_.CallBegan();
-  thread_.infers().ArmOne();
   tags_out_ = 2;
   const Status taken = ReadAndSubmit();
   if (taken.ok()) return;
@@ -112,12 +112,17 @@ void UnaryInfer::TagReturned() {
   thread_.infers().GiveBack(*this);
 }
 
-void UnaryInferPool::ArmAll() {
-  for (int i = 0; i < kArmedCalls; ++i) ArmOne();
+void UnaryInferPool::Refill() {
+  while (armed_ < kArmedCalls && !context_.stopping.load(std::memory_order_relaxed)) ArmOne();
+}
+
+void UnaryInferPool::Taken() {
+  --armed_;
+  // A burst goes on within the turn.
+  if (armed_ == 0) Refill();
 }
 
 void UnaryInferPool::ArmOne() {
-  if (context_.stopping.load(std::memory_order_relaxed)) return;
   if (idle_.empty()) {
     calls_.emplace_back(context_, thread_);
     calls_.back().place_ = std::prev(calls_.end());
@@ -125,6 +130,7 @@ void UnaryInferPool::ArmOne() {
   }
   UnaryInfer* const call = idle_.back();
   idle_.pop_back();
+  ++armed_;
   call->Arm();
 }
 

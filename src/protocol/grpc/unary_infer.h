@@ -2,7 +2,7 @@
 
 /// The hot call: one ModelInfer at a time, reused for the next.
 ///
-/// Armed, it waits for a request; when one arrives another object is armed, the request is
+/// Armed, it waits for a request; others are armed at the end of the turn. The request is
 /// submitted, and `Complete` sends the reply from whichever thread the run ended on. All tags come
 /// back on the thread of its queue, where the reply is reported as written and the object is made
 /// ready again. Requests are cancelled when the client goes away.
@@ -64,15 +64,20 @@ class UnaryInferPool {
   UnaryInferPool(GrpcContext& context, CompletionThread& thread)
       : context_(context), thread_(thread) {}
 
-  void ArmAll();
-  /// Replaces a call that has just got its request.
-  void ArmOne();
+  /// Arms calls until enough wait for requests. At the end of a turn: it is work that no reply
+  /// waits for.
+  void Refill();
+  /// A call has just got its request, or learnt that none will come.
+  void Taken();
   /// The call has ended and is empty: keeps it for later, or destroys it when enough are kept.
   void GiveBack(UnaryInfer& call);
 
  private:
+  void ArmOne();
+
   GrpcContext& context_;
   CompletionThread& thread_;
+  int armed_ = 0;
   std::list<UnaryInfer> calls_;
   std::vector<UnaryInfer*> idle_;
 };
