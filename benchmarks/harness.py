@@ -52,6 +52,9 @@ def own_cpu(pids):
     return sum(usage.ru_utime + usage.ru_stime for usage in usages) + sum(process_cpu(pid) for pid in pids)
 
 
+DISTURBED = 10  # Percent of all CPU time, used by others, over which a patient benchmark measures again.
+
+
 class Noise:
     """Percent of all CPU time that the host took (`stolen`), or processes that do not belong here (`others`)."""
     spinners = []
@@ -203,7 +206,7 @@ def no_halting(bench):
 class Bench:
     """What all rows share: where programs and models lie, how long and how often to measure."""
 
-    def __init__(self, build, server, quick):
+    def __init__(self, build, server, quick, patience=0):
         self.build = pathlib.Path(build).resolve()
         self.server = pathlib.Path(server).resolve() if server else self.build / "cotenant"
         self.quick = quick
@@ -211,6 +214,28 @@ class Bench:
         self.repeats = 2 if quick else 7
         self.models = self.build / "benchmarks" / "models"
         self.deps = DEPS
+        self.patience = patience * 60  # Seconds left to wait for a quiet machine, in all.
+
+    def undisturbed(self, measure):
+        """What `measure` returns. While there is patience, waits until nobody else computes, and measures again what was
+        disturbed."""
+        while True:
+            while self.patience > 0 and self.busy_now():
+                pass
+            began = time.monotonic()
+            result = measure()
+            if self.patience <= 0 or result.get("others", 0) <= DISTURBED:
+                return result
+            self.patience -= time.monotonic() - began
+
+    def busy_now(self):
+        """Looks for a second."""
+        with Noise() as noise:
+            time.sleep(1)
+        if noise.percent["others"] > DISTURBED / 2:
+            self.patience -= 1
+            return True
+        return False
 
     def program(self, name):
         return str(self.build / "benchmarks" / name)

@@ -35,7 +35,7 @@ def interleaved(bench, participants, title):
     for repeat in range(bench.repeats):
         shift = repeat % len(names)
         for name in names[shift:] + names[:shift]:
-            runs[name].append(participants[name](repeat))
+            runs[name].append(bench.undisturbed(lambda name=name: participants[name](repeat)))
         say(f"  {title}: repeat {repeat + 1} of {bench.repeats}")
     return dict(runs)
 
@@ -260,6 +260,7 @@ GRPC_THREADS = ("default-executo", "resolver-execut", "event_engine", "timer_man
 
 
 def idle_figures(bench, server, seconds):
+    time.sleep(2.0)
     if isinstance(server, Cotenant):  # Bare ONNX Runtime ran once, too.
         for model in ("mlp", "mlp_2"):
             bench.light("http", server.http, count=20, warmup_seconds=0, model=model)
