@@ -4,6 +4,7 @@
 #include <boost/beast/http.hpp>
 #include <cstddef>
 #include <cstdint>
+#include <string>
 #include <string_view>
 
 #include "base/check.h"
@@ -24,6 +25,10 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   if (cotenant::ParseHead(text.substr(0, end), head).has_value()) return 0;
   std::string scratch;
   static_cast<void>(cotenant::FindRoute(head.target, scratch));
+  // Beast obeys this one too, which no standard knows.
+  for (const cotenant::HttpField& field : head.fields()) {
+    if (cotenant::EqualsIgnoringCase(field.name, "proxy-connection")) return 0;
+  }
   http::request_parser<http::empty_body> beast;
   beast.header_limit(1 << 24);
   boost::system::error_code error;

@@ -104,12 +104,14 @@ Problem ParseRequestLine(std::string_view line, HttpHead& head) {
   return Bad("malformed version in the request line");
 }
 
-void TakeConnection(std::string_view list, Framing& framing) {
+Problem TakeConnection(std::string_view list, Framing& framing) {
   while (!list.empty()) {
     const std::string_view option = NextElement(list);
+    if (!AllAre(option, kToken)) return Bad("Connection must be a list of names");
     if (EqualsIgnoringCase(option, "close")) framing.close = true;
     if (EqualsIgnoringCase(option, "keep-alive")) framing.keep_alive = true;
   }
+  return std::nullopt;
 }
 
 Problem TakeLength(std::string_view value, std::optional<std::uint64_t>& length,
@@ -164,7 +166,7 @@ Problem TakeField(const HttpField& field, HttpHead& head, Framing& framing) {
       }
       break;
     case 10:
-      if (is("connection")) TakeConnection(field.value, framing);
+      if (is("connection")) return TakeConnection(field.value, framing);
       break;
     case 11:
       if (is("traceparent")) head.traceparent = field.value;

@@ -128,6 +128,7 @@ TEST(HeadParser, EveryRefusalHasItsStatusAndText) {
        "Transfer-Encoding does not exist in HTTP/1.0"},
       {Request("Content-Encoding: br\r\n"), 415,
        "Content-Encoding not supported; expected gzip, deflate or identity"},
+      {Request("Connection: keep-alive, a b\r\n"), 400, "Connection must be a list of names"},
       {Request("Expect: 200-ok\r\n"), 417, "Expect not supported; expected 100-continue"},
   };
   HttpHead head;
@@ -222,6 +223,7 @@ TEST(HeadParser, StricterThanBeastOnlyWhereListed) {
       "GET / HTTP/3.1\r\n\r\n",
       Request("Host : x\r\n"),
       Request("Host\r\n"),
+      Request("Connection: keep-alive, a: b\r\n"),
       Request("Host: a\nb: c\r\n"),
       Request("Host: a\rb\r\n"),
       Request("Content-Length: -1\r\n"),
