@@ -13,6 +13,7 @@
 #include <memory>
 
 #include "apps/cotenant/start_up_pages.h"
+#include "apps/cotenant/unsent_bytes.h"
 #include "apps/cotenant/usable_cpus.h"
 #include "config/directory_source.h"
 #include "execution/onnx/onnx_backend.h"
@@ -32,6 +33,9 @@ constexpr int kDrainedSignal = SIGUSR1;
 /// Sent to the main thread when a model failed at start and --exit-on-error says that this ends the
 /// program.
 constexpr int kFailedSignal = SIGUSR2;
+
+/// Longest wait for slow clients to take the ends of their replies. Raise it for slow networks.
+constexpr Duration kUnsentWaitMax = Duration::Milliseconds(50);
 
 sigset_t OurSignals() {
   sigset_t set;
@@ -248,7 +252,10 @@ bool Server::Drain() {
     if (signal < 0 && errno == EAGAIN) break;
   }
   if (!drained) LogWarning("the drain was cut short: some requests were not answered");
-  if (grpc_) grpc_->Stop();
+  AwaitUnsentBytes(kUnsentWaitMax);
+  // gRPC is not stopped but ends with the process: its own shutdown answers calls that arrive
+  // meanwhile with CANCELLED, as if their clients had cancelled; a closed connection reads as
+  // UNAVAILABLE.
   http_->Stop();
   for (std::unique_ptr<IoThread>& thread : threads_) thread->Stop();
   return drained;

@@ -1,0 +1,14 @@
+#pragma once
+
+/// What the kernel still holds for the clients when the program wants to end.
+
+#include "base/time.h"
+
+namespace cotenant {
+
+/// Waits until the peers of all open TCP sockets have acknowledged what was written to them, at
+/// most `longest`. Called before sockets close: closing one that has unread input throws away what
+/// is not sent yet, and a slow client would lose the end of a reply.
+void AwaitUnsentBytes(Duration longest);
+
+}  // namespace cotenant

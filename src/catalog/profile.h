@@ -1,0 +1,56 @@
+#pragma once
+
+/// Measured facts of a model on one machine, as `cotenant profile` writes and the simulator draws.
+/// Plain data.
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "base/bytes.h"
+#include "base/time.h"
+
+namespace cotenant {
+
+/// How long something takes, as a distribution: the values at evenly spaced quantiles, ascending,
+/// the first the least and the last the greatest. Drawn from by linear interpolation between two
+/// neighbours. Never empty where it is used; one value is a constant.
+struct TimeDistribution {
+  std::vector<Duration> quantiles;
+
+  bool empty() const { return quantiles.empty(); }
+  /// The value at `fraction` / 2^32 of the distribution. Not empty.
+  Duration At(std::uint32_t fraction) const;
+  Duration Median() const { return At(std::uint32_t{1} << 31); }
+};
+
+/// Runs with these many rows.
+struct RunTimes {
+  std::int32_t rows = 1;
+  TimeDistribution alone;   ///< While the rest of the CPU idles.
+  TimeDistribution beside;  ///< While every other CPU slot is busy; empty when not measured.
+  Bytes peak;               ///< Greatest memory of one run beyond what the model holds.
+};
+
+/// One variant (or stage) of a model.
+struct ModelProfile {
+  std::string model;
+  std::int64_t version = 1;
+  std::vector<RunTimes> runs;  ///< Ascending by rows, at least one.
+  TimeDistribution load;
+  Bytes mapped;
+  Bytes anonymous;
+
+  /// Of the run with so many rows: the entry with as many or more rows; beyond the last one its
+  /// times hold for each of its rows in proportion.
+  const RunTimes& ForRows(std::int32_t rows) const;
+};
+
+/// What the node itself does for one request, CPU time: taken before the run and after it.
+struct NodeCosts {
+  TimeDistribution read;       ///< From the first byte to the decision.
+  TimeDistribution hand_over;  ///< From the decision to a worker's start of the run.
+  TimeDistribution reply;      ///< From the run's end to the reply written.
+};
+
+}  // namespace cotenant
