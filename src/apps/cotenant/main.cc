@@ -1,42 +1,74 @@
 /// The program: which command was asked for. Each command lies in a file of its own.
 
+#include <algorithm>
 #include <cstdio>
+#include <span>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "apps/cotenant/serve.h"
+#include "config/nearest.h"
 #include "config/options.h"
 
+namespace cotenant {
 namespace {
 
-constexpr const char* kUsage =
-    "cotenant: many neural networks on one small box\n"
-    "\n"
-    "  cotenant serve MODELS_DIR [flags]   serve a directory of models (laid out as for Triton)\n"
-    "  cotenant serve --help               all flags\n"
-    "  cotenant --version\n"
-    "\n"
-    "Started under the name tritonserver it takes Triton's flags without a subcommand.\n";
+struct Command {
+  std::string_view name;
+  std::string_view arguments;
+  std::string_view line;
+  /// What follows the name → the exit status.
+  int (*run)(std::span<const std::string> arguments);
+};
 
-}  // namespace
+constexpr Command kCommands[] = {
+    {"serve", "MODELS_DIR", "serve a directory of models (laid out as for Triton)",
+     [](std::span<const std::string> arguments) { return Serve(Program::kCotenant, arguments); }},
+};
 
-int main(int argc, char** argv) {
-  std::vector<std::string> arguments(argv + 1, argv + argc);
-  const cotenant::Program program = cotenant::ProgramOf(argv[0]);
-  if (program == cotenant::Program::kTritonserver) return cotenant::Serve(program, arguments);
+std::string Usage() {
+  std::string text = "cotenant: many neural networks on one small box\n\n";
+  for (const Command& command : kCommands) {
+    std::string start = "  cotenant " + std::string(command.name) + " ";
+    start += std::string(command.arguments) + " [flags]";
+    start.resize(std::max<std::size_t>(start.size() + 2, 48), ' ');
+    text += start + std::string(command.line) + "\n";
+  }
+  text +=
+      "\n  cotenant COMMAND --help    all flags of a command\n"
+      "  cotenant --version\n"
+      "\n"
+      "Started under the name tritonserver it takes Triton's flags without a subcommand.\n";
+  return text;
+}
+
+int Run(const std::vector<std::string>& arguments) {
   if (arguments.empty() || arguments[0] == "--help" || arguments[0] == "-h" ||
       arguments[0] == "help") {
-    std::fputs(kUsage, arguments.empty() ? stderr : stdout);
+    std::fputs(Usage().c_str(), arguments.empty() ? stderr : stdout);
     return arguments.empty() ? 2 : 0;
   }
   if (arguments[0] == "--version") {
-    std::puts(cotenant::VersionLine().c_str());
+    std::puts(VersionLine().c_str());
     return 0;
   }
-  if (arguments[0] != "serve") {
-    std::fprintf(stderr, "cotenant: unknown command '%s'\n\n%s", arguments[0].c_str(), kUsage);
-    return 2;
+  std::vector<std::string_view> names;
+  for (const Command& command : kCommands) {
+    if (command.name == arguments[0]) return command.run(std::span(arguments).subspan(1));
+    names.push_back(command.name);
   }
-  arguments.erase(arguments.begin());
-  return cotenant::Serve(program, arguments);
+  std::fprintf(stderr, "cotenant: unknown command '%s'%s\n\n%s", arguments[0].c_str(),
+               DidYouMean(arguments[0], names).c_str(), Usage().c_str());
+  return 2;
+}
+
+}  // namespace
+}  // namespace cotenant
+
+int main(int argc, char** argv) {
+  const std::vector<std::string> arguments(argv + 1, argv + argc);
+  const cotenant::Program program = cotenant::ProgramOf(argv[0]);
+  if (program == cotenant::Program::kTritonserver) return cotenant::Serve(program, arguments);
+  return cotenant::Run(arguments);
 }
