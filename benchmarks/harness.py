@@ -38,12 +38,19 @@ def process_cpu(pid):
     return time.clock_gettime(((~pid) << 3) | 2)
 
 
-def jiffies():
-    """All CPUs so far: (used by anybody, stolen by the host, all)."""
+def jiffies(where):
+    """These CPUs so far: (used by anybody, stolen by the host, all)."""
+    sums = [0, 0, 0]
     with open("/proc/stat") as file:
-        user, nice, system, idle, waiting, irq, soft, taken = (int(value) for value in file.readline().split()[1:9])
-    used = user + nice + system + irq + soft
-    return used, taken, used + taken + idle + waiting
+        for line in file:
+            name, *values = line.split()
+            if name not in [f"cpu{cpu}" for cpu in where]:
+                continue
+            user, nice, system, idle, waiting, irq, soft, taken = map(int, values[:8])
+            used = user + nice + system + irq + soft
+            for i, value in enumerate((used, taken, used + taken + idle + waiting)):
+                sums[i] += value
+    return sums
 
 
 def own_cpu(pids):
@@ -52,24 +59,25 @@ def own_cpu(pids):
     return sum(usage.ru_utime + usage.ru_stime for usage in usages) + sum(process_cpu(pid) for pid in pids)
 
 
-DISTURBED = 10  # Percent of all CPU time, used by others, over which a patient benchmark measures again.
+DISTURBED = 10  # Percent of the CPUs' time, used by others, over which a patient benchmark measures again.
 
 
 class Noise:
-    """Percent of all CPU time that the host took (`stolen`), or processes that do not belong here (`others`)."""
+    """Percent of the CPUs' time that the host took (`stolen`), or processes that do not belong here (`others`)."""
     spinners = []
 
-    def __init__(self, *servers):
+    def __init__(self, *servers, where=None):
+        self.where = where or cpus()
         self.pids = [server.pid for server in servers] + Noise.spinners
 
     def __enter__(self):
-        self.before, self.own = jiffies(), own_cpu(self.pids)
+        self.before, self.own = jiffies(self.where), own_cpu(self.pids)
         return self
 
     def __exit__(self, kind, *_):
         if kind:
             return
-        used, taken, total = (after - before for after, before in zip(jiffies(), self.before))
+        used, taken, total = (after - before for after, before in zip(jiffies(self.where), self.before))
         own = (own_cpu(self.pids) - self.own) * os.sysconf("SC_CLK_TCK")
         self.percent = {"stolen": round(100 * taken / max(total, 1), 1),
                         "others": round(max(0, 100 * (used - own) / max(total, 1)), 1)}
@@ -214,28 +222,16 @@ class Bench:
         self.repeats = 2 if quick else 7
         self.models = self.build / "benchmarks" / "models"
         self.deps = DEPS
-        self.patience = patience * 60  # Seconds left to wait for a quiet machine, in all.
+        self.patience = patience * 60  # Seconds left to measure again what was disturbed, in all.
 
     def undisturbed(self, measure):
-        """What `measure` returns. While there is patience, waits until nobody else computes, and measures again what was
-        disturbed."""
+        """What `measure` returns; while there is patience, what others disturbed is measured again."""
         while True:
-            while self.patience > 0 and self.busy_now():
-                pass
             began = time.monotonic()
             result = measure()
             if self.patience <= 0 or result.get("others", 0) <= DISTURBED:
                 return result
             self.patience -= time.monotonic() - began
-
-    def busy_now(self):
-        """Looks for a second."""
-        with Noise() as noise:
-            time.sleep(1)
-        if noise.percent["others"] > DISTURBED / 2:
-            self.patience -= 1
-            return True
-        return False
 
     def program(self, name):
         return str(self.build / "benchmarks" / name)
@@ -271,7 +267,7 @@ class Bench:
         return json.loads(done.stdout)
 
     def bare(self, where=None, model="mlp", shape="1,64", threads=1):
-        with Noise() as noise:
+        with Noise(where=where) as noise:
             result = self.json_of([self.program("bare_ort"), self.model(model), "--shape", shape, "--threads", threads,
                                    "--seconds", self.seconds], where)
         return result | noise.percent
@@ -286,7 +282,7 @@ class Bench:
     def loaded(self, kind, server, port, where=None, **options):
         """A client's figures with the server's CPU time per answer, both without the client's warm-up."""
         self.light(kind, port, where, seconds=0.3, **options)
-        with Noise(server) as noise:
+        with Noise(server, where=where) as noise:
             before = server.cpu()
             result = self.light(kind, port, where, warmup_seconds=0, **options)
             spent = server.cpu() - before

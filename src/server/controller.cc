@@ -55,6 +55,7 @@ void Controller::LoadAtStart(std::function<void(bool)> loaded) {
     for (const std::string& name : names) {
       BeginChange(name, {}, [this](Status status) { CountStartup(status); });
     }
+    links_.tables.Update([](ModelTable& table) { table.starting = false; });
     CountStartup(all.status());
   });
 }

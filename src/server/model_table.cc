@@ -7,11 +7,18 @@ namespace {
 
 std::string Quoted(std::string_view text) { return "'" + std::string(text) + "'"; }
 
+Status StillLoading(std::string_view model) {
+  return Unavailable("model " + Quoted(model) + " is still loading");
+}
+
 }  // namespace
 
 Result<std::shared_ptr<ServedModel>> ModelTable::Find(std::string_view model,
                                                       std::string_view version) const {
   auto name = names.find(model);
+  if (name == names.end() && starting) {
+    return Unavailable("model " + Quoted(model) + " is not known yet: the server is starting");
+  }
   // A folder that was never loaded is not found; one that was, has no versions left.
   if (name == names.end() || name->second.versions.empty()) {
     return NotFound("Request for unknown model: " + Quoted(model) + " is not found");
@@ -21,6 +28,7 @@ Result<std::shared_ptr<ServedModel>> ModelTable::Find(std::string_view model,
     for (auto state = versions.rbegin(); state != versions.rend(); ++state) {
       if (state->served) return state->served;
     }
+    if (versions.back().state == ModelState::kLoading) return StillLoading(model);
     return NotFound("Request for unknown model: " + Quoted(model) + " has no available versions");
   }
   std::int64_t number = 0;
@@ -33,6 +41,7 @@ Result<std::shared_ptr<ServedModel>> ModelTable::Find(std::string_view model,
   for (const VersionState& state : versions) {
     if (state.version != number) continue;
     if (state.served) return state.served;
+    if (state.state == ModelState::kLoading) return StillLoading(model);
     return NotFound("Request for unknown model: " + Quoted(model) + " version " +
                     std::to_string(number) + " is not at ready state");
   }

@@ -36,11 +36,14 @@ struct ModelTable {
     bool failed = false;
   };
 
-  /// The version to serve: the highest ready one for an empty text. Error texts are Triton's.
+  /// The version to serve: the highest ready one for an empty text. Error texts are Triton's, but
+  /// that a model which is loading for the first time is Unavailable, not unknown.
   Result<std::shared_ptr<ServedModel>> Find(std::string_view model, std::string_view version) const;
   std::optional<TenantId> FindTenant(std::string_view name) const;
 
   std::map<std::string, Name, std::less<>> names;
+  /// Until the models to load at start are all listed above.
+  bool starting = true;
   /// By TenantId. A tenant that a newer server file dropped keeps its number, and no longer
   /// resolves.
   std::vector<Tenant> tenants;

@@ -141,7 +141,8 @@ Result<bool> Node::ModelReady(std::string_view model, std::string_view version) 
   if (served.ok()) return !body_->draining.load(std::memory_order_acquire);
   const std::shared_ptr<const ModelTable> table = body_->tables.Get();
   const bool known = table->names.find(model) != table->names.end();
-  if (known && served.status().code() == Code::kNotFound) return false;
+  const Code why = served.status().code();
+  if (known && (why == Code::kNotFound || why == Code::kUnavailable)) return false;
   return served.status();
 }
 

@@ -3,7 +3,9 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <future>
 #include <thread>
+#include <utility>
 
 #include "server/test_node.h"
 
@@ -275,6 +277,26 @@ TEST_F(NodeTest, BrokenModelIsUnavailableWithItsReasonAndOthersServe) {
   EXPECT_EQ(index[0].state, ModelState::kUnavailable);
   EXPECT_NE(index[0].reason.find("no such file"), std::string::npos);
   EXPECT_EQ(index[1].state, ModelState::kReady);
+}
+
+TEST_F(NodeTest, ModelThatLoadsForTheFirstTimeIsUnavailableNotUnknown) {
+  options_.control = ControlMode::kExplicit;
+  source_.Put(EchoConfig("slow"), "load_ns = 300000000");
+  Start();
+  std::promise<Status> loaded;
+  node_->Load("slow", {}, [&](Status status) { loaded.set_value(std::move(status)); });
+  while (node_->Index(false).empty() || !node_->Index(false)[0].known_state) {
+    std::this_thread::yield();
+  }
+  TestCall call("slow", {1, 2, 3, 4});
+  const Status early = node_->Submit(*lane_, call);
+  EXPECT_EQ(early.code(), Code::kUnavailable);
+  EXPECT_EQ(early.message(), "model 'slow' is still loading");
+  EXPECT_FALSE(*node_->ModelReady("slow", ""));
+  EXPECT_TRUE(loaded.get_future().get().ok());
+  TestCall late("slow", {1, 2, 3, 4});
+  ASSERT_TRUE(Ask(late).ok());
+  Finish(late);
 }
 
 TEST_F(NodeTest, ReloadUnderLoadDropsNothingAndTheOldVersionServesUntilTheNewIsReady) {

@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include <cstdlib>
+#include <vector>
 
 #include "server/clock.h"
 
@@ -23,15 +24,16 @@ bool HoldsUnsentBytes(int descriptor) {
   return ioctl(descriptor, SIOCOUTQ, &unsent) == 0 && unsent > 0;
 }
 
-bool AnyUnsentBytes() {
+std::vector<int> SocketsWithUnsentBytes() {
+  std::vector<int> found;
   DIR* const folder = opendir("/proc/self/fd");
-  if (folder == nullptr) return false;
-  bool any = false;
-  for (const dirent* entry = readdir(folder); entry != nullptr && !any; entry = readdir(folder)) {
-    any = entry->d_name[0] != '.' && HoldsUnsentBytes(std::atoi(entry->d_name));
+  if (folder == nullptr) return found;
+  for (const dirent* entry = readdir(folder); entry != nullptr; entry = readdir(folder)) {
+    const int descriptor = std::atoi(entry->d_name);
+    if (entry->d_name[0] != '.' && HoldsUnsentBytes(descriptor)) found.push_back(descriptor);
   }
   closedir(folder);
-  return any;
+  return found;
 }
 
 }  // namespace
@@ -39,8 +41,10 @@ bool AnyUnsentBytes() {
 void AwaitUnsentBytes(Duration longest) {
   constexpr Duration kPause = Duration::Milliseconds(1);
   const Instant until = MonotonicNow() + longest;
-  while (AnyUnsentBytes() && MonotonicNow() < until) {
+  std::vector<int> waiting = SocketsWithUnsentBytes();
+  while (!waiting.empty() && MonotonicNow() < until) {
     usleep(static_cast<useconds_t>(kPause.microseconds()));
+    std::erase_if(waiting, [](int descriptor) { return !HoldsUnsentBytes(descriptor); });
   }
 }
 
