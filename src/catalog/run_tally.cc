@@ -1,0 +1,112 @@
+#include "catalog/run_tally.h"
+
+#include <algorithm>
+#include <functional>
+
+namespace cotenant {
+
+std::string_view RunEndName(RunEnd end) {
+  switch (end) {
+    case RunEnd::kReplied: return "replied";
+    case RunEnd::kRejected: return "rejected";
+    case RunEnd::kExpired: return "expired";
+    case RunEnd::kFailed: return "failed";
+    case RunEnd::kGone: return "gone";
+    case RunEnd::kUnanswered: return "unanswered";
+    case RunEnd::kBroken: return "broken";
+  }
+  return "unknown";
+}
+
+std::string_view RunReasonName(std::size_t reason) {
+  if (reason >= kOtherReason) return "other";
+  return RejectReasonName(static_cast<RejectReason>(reason));
+}
+
+std::optional<std::int64_t> GroupResult::BoundsMetMilliPercent() const {
+  if (bounded == 0) return std::nullopt;
+  return static_cast<std::int64_t>(bounds_met * 100'000 / bounded);
+}
+
+std::optional<std::int64_t> GroupResult::RefusedMilliPercent() const {
+  if (requests == 0) return std::nullopt;
+  const std::uint64_t refused = Ended(RunEnd::kRejected) + Ended(RunEnd::kExpired);
+  return static_cast<std::int64_t>(refused * 100'000 / requests);
+}
+
+double RunResult::ThroughputPerSecond(const GroupResult& group) const {
+  if (lasts <= Duration()) return 0;
+  return static_cast<double>(group.Ended(RunEnd::kReplied)) / lasts.seconds();
+}
+
+void RunTally::Group::Add(const EndedRequest& request) {
+  ++counts.requests;
+  ++counts.ends[static_cast<std::size_t>(request.end)];
+  if (request.end == RunEnd::kRejected) ++counts.rejected[std::min(request.reason, kOtherReason)];
+  const bool replied = request.end == RunEnd::kReplied;
+  if (replied) {
+    latencies.Record(request.latency);
+    counts.rows_replied += static_cast<std::uint64_t>(request.rows);
+  }
+  if (request.latency_bound > Duration() && request.end != RunEnd::kGone) {
+    ++counts.bounded;
+    if (replied && request.latency <= request.latency_bound) ++counts.bounds_met;
+  }
+}
+
+GroupResult RunTally::Group::Result() const {
+  GroupResult result = counts;
+  LatencyFigures& figures = result.latency;
+  figures.mean = latencies.Mean();
+  figures.least = latencies.Least();
+  figures.p50 = latencies.PerMille(500);
+  figures.p90 = latencies.PerMille(900);
+  figures.p95 = latencies.PerMille(950);
+  figures.p99 = latencies.PerMille(990);
+  figures.p999 = latencies.PerMille(999);
+  figures.greatest = latencies.Greatest();
+  return result;
+}
+
+RunTally::RunTally(const Scenario& scenario)
+    : scenario_(scenario.name),
+      lasts_(scenario.lasts),
+      tenants_(scenario.node.tenants.size()),
+      models_(scenario.models.size()) {
+  all_.counts.name = "all";
+  for (std::size_t i = 0; i < tenants_.size(); ++i) {
+    tenants_[i].counts.name = scenario.node.tenants[i].name;
+  }
+  for (std::size_t i = 0; i < models_.size(); ++i) {
+    models_[i].counts.name = scenario.models[i].name;
+  }
+}
+
+void RunTally::Add(const EndedRequest& request) {
+  all_.Add(request);
+  tenants_[request.tenant].Add(request);
+  models_[request.model].Add(request);
+}
+
+void RunTally::AddError(std::string_view text) {
+  if (const auto found = errors_.find(text); found != errors_.end()) {
+    ++found->second;
+  } else if (errors_.size() < kErrorTextsMax) {
+    errors_.emplace(text, 1);
+  }
+}
+
+RunResult RunTally::Result() const {
+  RunResult result;
+  result.scenario = scenario_;
+  result.lasts = lasts_;
+  result.all = all_.Result();
+  for (const Group& tenant : tenants_) result.tenants.push_back(tenant.Result());
+  for (const Group& model : models_) result.models.push_back(model.Result());
+  result.errors.assign(errors_.begin(), errors_.end());
+  std::ranges::stable_sort(result.errors, std::greater<>(),
+                           [](const auto& error) { return error.second; });
+  return result;
+}
+
+}  // namespace cotenant
