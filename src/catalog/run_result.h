@@ -84,6 +84,16 @@ struct WallFacts {
   std::uint64_t connections_peak = 0;
 };
 
+/// Facts of a simulated run: equal whenever scenario, seed and program are.
+struct SimulatedFacts {
+  std::uint64_t digest = 0;  ///< Of all decisions in order.
+  std::uint64_t cranks = 0;  ///< Calls of the scheduler.
+  std::uint64_t runs = 0;
+  std::uint64_t batched = 0;      ///< Runs of several requests.
+  std::uint64_t inline_runs = 0;  ///< Runs on the thread that read the request.
+  Duration took;                  ///< Virtual time until the last reply.
+};
+
 struct RunResult {
   std::string command;  ///< "load" or "simulate".
   std::string scenario;
@@ -95,6 +105,7 @@ struct RunResult {
   std::vector<ExpectationResult> expectations;
   /// The most frequent error texts of failed, broken and unclear answers.
   std::vector<std::pair<std::string, std::uint64_t>> errors;
+  std::optional<SimulatedFacts> simulated;
   std::optional<WallFacts> wall;
 
   /// Replied requests per second of arrivals.

@@ -18,8 +18,8 @@ std::string RunResultJson(const RunResult& result);
 /// that are not known are passed over.
 Result<RunResult> ParseRunResult(std::string_view json);
 
-/// Replaces the file as a whole, or fails and leaves it; what is no file, as /dev/stdout, is written
-/// to.
+/// Replaces the file as a whole, or fails and leaves it. What is no file, such as /dev/stdout, is
+/// written to.
 Status WriteTextFile(const std::string& path, std::string_view text);
 
 /// NotFound or InvalidArgument, with the file's name.

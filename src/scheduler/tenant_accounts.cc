@@ -20,20 +20,32 @@ const TenantAccounts::Account& TenantAccounts::of(TenantId tenant) const {
   return accounts_[ToIndex(tenant)];
 }
 
-void TenantAccounts::CountWaiting(TenantId tenant, std::int32_t by) {
-  std::uint32_t& waiting = accounts_[ToIndex(tenant)].waiting;
-  COTENANT_CHECK(by > 0 || waiting > 0);
-  waiting = static_cast<std::uint32_t>(static_cast<std::int64_t>(waiting) + by);
+std::int64_t TenantAccounts::Finish(const Account& account) const {
+  return std::max(virtual_time_, account.finish);
 }
 
 std::int64_t TenantAccounts::VirtualStart(TenantId tenant) const {
-  return std::max(virtual_time_, of(tenant).finish);
+  const Account& account = of(tenant);
+  const std::int64_t start = Finish(account);
+  return account.waiting > 0 ? std::max(start, account.last_start) : start;
+}
+
+void TenantAccounts::BeginWaiting(TenantId tenant, std::int64_t virtual_start) {
+  Account& account = accounts_[ToIndex(tenant)];
+  ++account.waiting;
+  account.last_start = virtual_start;
+}
+
+void TenantAccounts::EndWaiting(TenantId tenant) {
+  std::uint32_t& waiting = accounts_[ToIndex(tenant)].waiting;
+  COTENANT_CHECK(waiting > 0);
+  --waiting;
 }
 
 void TenantAccounts::Charge(TenantId tenant, Duration cost) {
   Account& account = accounts_[ToIndex(tenant)];
   const std::int64_t amount = cost.nanoseconds() + account.remainder;
-  account.finish = VirtualStart(tenant) + amount / account.weight;
+  account.finish = Finish(account) + amount / account.weight;
   account.remainder = amount % account.weight;
 }
 

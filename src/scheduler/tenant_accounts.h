@@ -21,12 +21,18 @@ class TenantAccounts {
   /// A tenant that is no longer listed keeps its last settings while it has requests.
   void Configure(const std::vector<Tenant>& tenants);
 
+  /// Tenants ever listed.
+  std::size_t size() const { return accounts_.size(); }
   Duration LatencyBound(TenantId tenant) const { return of(tenant).latency_bound; }
   bool Full(TenantId tenant) const { return of(tenant).waiting >= of(tenant).waiting_max; }
-  void CountWaiting(TenantId tenant, std::int32_t by);
 
-  /// The virtual time at which a request that arrives now would start.
+  /// The virtual time at which a request that arrives now would start; never before that of a
+  /// request of the same tenant which still waits, so that a tenant's own order stands whatever its
+  /// account is corrected to.
   std::int64_t VirtualStart(TenantId tenant) const;
+  /// A request waits from now on, or no longer.
+  void BeginWaiting(TenantId tenant, std::int64_t virtual_start);
+  void EndWaiting(TenantId tenant);
   /// The tenant has queued (or, negative, taken back) this much device time.
   void Charge(TenantId tenant, Duration cost);
   /// A request with this virtual start began to run.
@@ -35,16 +41,19 @@ class TenantAccounts {
   void Settle();
 
  private:
+  friend class Snapshot;
   struct Account {
     std::int64_t weight = 1;
     Duration latency_bound;
     std::uint32_t waiting_max = 0;
     std::uint32_t waiting = 0;
     std::int64_t finish = 0;
-    std::int64_t remainder = 0;  ///< Of divisions by the weight, so that nothing gets lost.
+    std::int64_t last_start = 0;  ///< Of the request that came last, while any waits.
+    std::int64_t remainder = 0;   ///< Of divisions by the weight, so that nothing gets lost.
   };
 
   const Account& of(TenantId tenant) const;
+  std::int64_t Finish(const Account& account) const;
 
   std::vector<Account> accounts_;
   std::int64_t virtual_time_ = 0;

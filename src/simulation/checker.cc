@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <variant>
 
+#include "policy/policy_table.h"
+
 namespace cotenant {
 namespace {
 
@@ -10,21 +12,45 @@ std::string Name(auto id) { return std::to_string(ToIndex(id)); }
 
 }  // namespace
 
-void Checker::Expect(bool holds, const std::string& what) {
-  constexpr std::size_t kViolationsMax = 20;  // The first ones tell; the rest follows from them.
-  if (holds || violations_.size() >= kViolationsMax) return;
-  violations_.push_back("at " + std::to_string(now_.nanoseconds()) + " ns: " + what);
+Checker::Checker(const SchedulerSettings& settings)
+    : settings_(settings), slot_taken_(static_cast<std::size_t>(settings.slots), false) {
+  UsePolicies();
 }
 
-void Checker::Digest(std::uint64_t value) {
-  for (int byte = 0; byte < 8; ++byte) {
-    digest_ = (digest_ ^ ((value >> (8 * byte)) & 0xff)) * 0x100000001b3ULL;
-  }
+void Checker::UsePolicies() {
+  const PolicyChoice& policies = settings_.node.policies;
+  order_ = FindDispatch(policies.dispatch).value()->properties().order;
+  const BatchingPolicy* const batching = FindBatching(policies.batching).value();
+  batching_holds_ = batching == nullptr || !batching->properties().work_conserving;
+}
+
+void Checker::Violated(const std::string& what) {
+  constexpr std::size_t kViolationsMax = 20;  // The first ones tell; the rest follows from them.
+  if (violations_.size() >= kViolationsMax) return;
+  violations_.push_back("at " + std::to_string(now_.nanoseconds()) + " ns, crank " +
+                        std::to_string(crank_) + ": " + what);
+}
+
+Checker::Request* Checker::Find(RequestId id) {
+  const std::uint32_t* const index = request_by_id_.Find(id);
+  return index == nullptr ? nullptr : &requests_[*index];
+}
+
+Checker::Model& Checker::ModelOf(ModelId id) {
+  if (ToIndex(id) >= models_.size()) models_.resize(ToIndex(id) + 1);
+  return models_[ToIndex(id)];
+}
+
+void Checker::CountWaiting(const Request& request, std::int64_t change) {
+  waiting_ += change;
+  if (request.may_wait) may_wait_ += change;
 }
 
 void Checker::Crank(Instant now, std::span<const Event> events, const ActionList& actions) {
+  Expect(now >= now_, [] { return std::string("time goes back"); });
   now_ = now;
   ++crank_;
+  crank_chain_ = kNowhere;
   if (wake_.has_value() && *wake_ <= now) wake_.reset();
   for (const Event& event : events) Take(event);
   for (const Action& action : actions.actions) Check(action, actions);
@@ -34,90 +60,172 @@ void Checker::Crank(Instant now, std::span<const Event> events, const ActionList
 void Checker::Take(const Event& event) {
   ++sequence_;
   if (const auto* arrived = std::get_if<Arrived>(&event)) {
-    requests_[arrived->request] = {*arrived, sequence_, false, false, 0};
-    ++accepted_;
+    Arrive(*arrived);
   } else if (const auto* finished = std::get_if<RunFinished>(&event)) {
     EndRun(finished->run);
+  } else if (const auto* written = std::get_if<ReplyWritten>(&event)) {
+    const std::uint32_t* const index = request_by_id_.Find(written->request);
+    if (index == nullptr || !requests_[*index].ended) return;
+    requests_.Give(*index);
+    request_by_id_.Erase(written->request);
+  } else if (const auto* gone = std::get_if<Gone>(&event)) {
+    GoAway(gone->request);
   } else if (const auto* failed = std::get_if<RunFailed>(&event)) {
     EndRun(failed->run);
-  } else if (const auto* written = std::get_if<ReplyWritten>(&event)) {
-    requests_.erase(written->request);
-  } else if (const auto* wanted = std::get_if<LoadWanted>(&event)) {
-    models_[wanted->model] = Model{};
-    models_[wanted->model].wanted = true;
-  } else if (const auto* loaded = std::get_if<LoadFinished>(&event)) {
-    Model& model = models_[loaded->model];
-    model.loading = false;
-    model.ready = true;
-    model.settings = loaded->settings;
-  } else if (const auto* unloadable = std::get_if<LoadFailed>(&event)) {
-    models_.erase(unloadable->model);
-  } else if (const auto* leaving = std::get_if<UnloadWanted>(&event)) {
-    if (models_.contains(leaving->model)) models_[leaving->model].leaving = true;
-  } else if (const auto* unloaded = std::get_if<Unloaded>(&event)) {
-    models_.erase(unloaded->model);
   } else if (std::holds_alternative<Woken>(event)) {
     wake_.reset();
+  } else {
+    TakeControl(event);
+  }
+}
+
+void Checker::Arrive(const Arrived& event) {
+  const std::uint32_t index = requests_.Take();
+  const bool is_new = request_by_id_.Insert(event.request, index);
+  Expect(is_new, [&] { return "request " + Name(event.request) + " arrives twice"; });
+  Request& request = requests_[index];
+  request = Request{};
+  request.id = event.request;
+  request.model = event.model;
+  request.tenant = event.tenant;
+  request.rows = event.rows;
+  request.batch_key = event.batch_key;
+  request.sequence = sequence_;
+  const auto& tenants = settings_.node.tenants;
+  Duration bound = event.bounds.latency;
+  if (bound == Duration() && ToIndex(event.tenant) < tenants.size()) {
+    bound = tenants[ToIndex(event.tenant)].latency_bound;
+  }
+  if (bound > Duration()) request.deadline = std::min(event.at + bound, Instant::Max());
+  Model& model = ModelOf(event.model);
+  ++model.live;
+  request.may_wait = model.settings.cores > 1 ||
+                     (model.settings.batching && model.settings.window.preserve_ordering);
+  CountWaiting(request, 1);
+  ++accepted_;
+  if (!OneOrder(model)) return;
+  request.ordered = true;
+  if (order_ == OrderKept::kTenant || order_ == OrderKept::kAny) return;
+  const std::int64_t rank = order_ == OrderKept::kArrival ? 0 : request.deadline.nanoseconds();
+  model.order.push_back({rank, request.sequence, request.id});
+  std::push_heap(model.order.begin(), model.order.end());
+}
+
+void Checker::GoAway(RequestId id) {
+  Request* const request = Find(id);
+  if (request != nullptr && !request->ended) request->gone = true;
+}
+
+void Checker::EndRun(RunId id) {
+  const std::uint32_t* const found = run_by_id_.Find(id);
+  if (found == nullptr) return;
+  const std::uint32_t index = *found;
+  const Run& run = runs_[index];
+  for (RequestId member : run.members) {
+    Request* const request = Find(member);
+    if (request == nullptr || !request->running) continue;
+    request->running = false;
+    CountWaiting(*request, 1);  // Until the same crank's reply, or its second run.
+  }
+  bool frees = run.chain == kNowhere;
+  if (!frees && --chains_[run.chain].runs == 0) {
+    frees = chains_[run.chain].slot >= 0;
+    if (!frees) --beyond_;
+    chains_.Give(run.chain);
+  }
+  if (frees) {
+    taken_ -= run.start.cores;
+    slot_taken_[static_cast<std::size_t>(run.start.slot)] = false;
+  }
+  run_by_id_.Erase(id);
+  runs_.Give(index);
+}
+
+void Checker::TakeControl(const Event& event) {
+  if (const auto* wanted = std::get_if<LoadWanted>(&event)) {
+    ModelOf(wanted->model) = Model{};
+    ModelOf(wanted->model).state = Model::State::kWanted;
+  } else if (const auto* loaded = std::get_if<LoadFinished>(&event)) {
+    Model& model = ModelOf(loaded->model);
+    if (model.state != Model::State::kLoading) return;
+    --loading_;
+    model.state = Model::State::kReady;
+    model.settings = loaded->settings;
+  } else if (const auto* failed = std::get_if<LoadFailed>(&event)) {
+    Model& model = ModelOf(failed->model);
+    if (model.state != Model::State::kLoading) return;
+    --loading_;
+    model = Model{};
+  } else if (const auto* leaving = std::get_if<UnloadWanted>(&event)) {
+    ModelOf(leaving->model).leaving = ModelOf(leaving->model).state != Model::State::kAbsent;
+  } else if (const auto* unloaded = std::get_if<Unloaded>(&event)) {
+    ModelOf(unloaded->model) = Model{};
   } else if (std::holds_alternative<DrainWanted>(event)) {
     draining_ = true;
   } else if (const auto* changed = std::get_if<SettingsChanged>(&event)) {
     settings_.node = changed->settings;
-    for (auto& [id, model] : models_) model.last_started = 0;
+    UsePolicies();
+    // The order that holds from now on is that of the requests to come.
+    for (Model& model : models_) {
+      model.order.clear();
+      model.last_by_tenant.clear();
+    }
+    for (std::uint32_t index = 0; index < requests_.places(); ++index) {
+      requests_[index].ordered = false;
+    }
   }
-}
-
-void Checker::EndRun(RunId id) {
-  const auto found = runs_.find(id);
-  if (found == runs_.end()) return;
-  const Run run = found->second;
-  runs_.erase(found);
-  for (RequestId member : run.members) requests_[member].running = false;
-  if (run.chain == 0) return;
-  const bool last = std::ranges::none_of(
-      runs_, [&](const auto& other) { return other.second.chain == run.chain; });
-  if (last) chain_slot_.erase(run.chain);
 }
 
 void Checker::Check(const Action& action, const ActionList& actions) {
   Digest(action.index());
   if (const auto* start = std::get_if<StartRun>(&action)) {
     CheckRun(*start, actions);
-  } else if (const auto* stop = std::get_if<StopRun>(&action)) {
-    Digest(ToIndex(stop->run));
-    const auto run = runs_.find(stop->run);
-    if (run != runs_.end()) {
-      Expect(!run->second.stopped, "run " + Name(stop->run) + " is stopped twice");
-      run->second.stopped = true;
-    }
   } else if (const auto* reply = std::get_if<Reply>(&action)) {
     CheckEnd(reply->request, reply->end, false);
   } else if (const auto* reject = std::get_if<Reject>(&action)) {
     Digest(static_cast<std::uint64_t>(reject->reason));
     Digest(static_cast<std::uint64_t>(reject->earliest_bound.nanoseconds()));
     CheckEnd(reject->request, reject->end, true);
-  } else if (const auto* load = std::get_if<StartLoad>(&action)) {
-    Digest(ToIndex(load->model));
-    Model& model = models_[load->model];
-    Expect(model.wanted && !model.loading && !model.ready, "load of an unwanted model");
-    model.loading = true;
-    const auto loading = std::ranges::count_if(models_, [](auto& m) { return m.second.loading; });
-    Expect(loading <= settings_.loads_max, "too many loads at a time");
-  } else if (const auto* unload = std::get_if<StartUnload>(&action)) {
-    Digest(ToIndex(unload->model));
-    Model& model = models_[unload->model];
-    Expect(model.leaving && !model.unloading, "unload that nobody wants");
-    model.unloading = true;
-    for (const auto& [id, request] : requests_) {
-      Expect(request.ended || request.arrived.model != unload->model, "unload before the last end");
-    }
   } else if (const auto* wake = std::get_if<WakeAt>(&action)) {
     Digest(static_cast<std::uint64_t>(wake->at.nanoseconds()));
-    Expect(wake->at > now_, "wake-up in the past");
+    Expect(wake->at > now_, [] { return std::string("wake-up in the past"); });
     wake_ = wake->at;
+  } else if (const auto* stop = std::get_if<StopRun>(&action)) {
+    Digest(ToIndex(stop->run));
+    const std::uint32_t* const index = run_by_id_.Find(stop->run);
+    if (index == nullptr) return;
+    Expect(!runs_[*index].stopped, [&] { return "run " + Name(stop->run) + " is stopped twice"; });
+    runs_[*index].stopped = true;
+  } else if (const auto* load = std::get_if<StartLoad>(&action)) {
+    CheckLoad(load->model);
+  } else if (const auto* unload = std::get_if<StartUnload>(&action)) {
+    CheckUnload(unload->model);
   } else {
-    Expect(draining_ && !drained_ && requests_.empty(), "drained too early or twice");
+    Expect(draining_ && !drained_ && requests_.size() == 0,
+           [] { return std::string("drained too early or twice"); });
     drained_ = true;
   }
+}
+
+void Checker::CheckLoad(ModelId id) {
+  Digest(ToIndex(id));
+  Model& model = ModelOf(id);
+  Expect(model.state == Model::State::kWanted,
+         [&] { return "load of model " + Name(id) + ", which nobody wants or which is there"; });
+  model.state = Model::State::kLoading;
+  Expect(++loading_ <= settings_.loads_max, [] { return std::string("too many loads at a time"); });
+}
+
+void Checker::CheckUnload(ModelId id) {
+  Digest(ToIndex(id));
+  Model& model = ModelOf(id);
+  Expect(model.leaving && model.state != Model::State::kUnloading,
+         [&] { return "unload of model " + Name(id) + ", which nobody wants"; });
+  Expect(model.live == 0, [&] {
+    return "unload of model " + Name(id) + " before the end of " + std::to_string(model.live) +
+           " requests";
+  });
+  model.state = Model::State::kUnloading;
 }
 
 void Checker::CheckRun(const StartRun& start, const ActionList& actions) {
@@ -127,125 +235,163 @@ void Checker::CheckRun(const StartRun& start, const ActionList& actions) {
   Digest(static_cast<std::uint64_t>(start.slot));
   Digest(static_cast<std::uint64_t>(start.where));
   const auto members = actions.MembersOf(start);
-  Expect(!members.empty() && !runs_.contains(start.run), "a run is empty or known");
-  Expect(models_[start.model].ready && !models_[start.model].unloading, "a run of no model");
+  const auto name = [&] { return "run " + Name(start.run); };
+  const Request* const first = members.empty() ? nullptr : Find(members.front());
+  Expect(first != nullptr, [&] { return name() + " is empty or of an unknown request"; });
+  const Model& model = ModelOf(start.model);
+  Expect(model.state == Model::State::kReady, [&] { return name() + " is of no loaded model"; });
   if (members.size() > 1) ++batched_;
   std::int64_t rows = 0;
+  const std::uint64_t key = first == nullptr ? 0 : first->batch_key;
   for (RequestId member : members) {
     Digest(ToIndex(member));
-    CheckMember(start, member, requests_[members.front()].arrived.batch_key);
-    rows += requests_[member].arrived.rows;
-    Expect(members.size() == 1 || requests_[member].starts == 1, "a rerun is not alone");
+    CheckMember(start, member, key);
+    const Request* const request = Find(member);
+    if (request == nullptr) continue;
+    rows += request->rows;
+    Expect(members.size() == 1 || request->starts == 1,
+           [&] { return name() + ": a rerun is not alone"; });
   }
-  Expect(rows == start.rows, "rows of run " + Name(start.run));
-  Expect(members.size() == 1 || rows <= models_[start.model].settings.rows_max, "too many rows");
-  CheckSlots(start);
-  Run& run = runs_[start.run];
+  Expect(rows == start.rows, [&] { return name() + " has other rows than its members"; });
+  Expect(members.size() == 1 || rows <= model.settings.rows_max,
+         [&] { return name() + " has too many rows"; });
+  const std::uint32_t index = runs_.Take();
+  const bool is_new = run_by_id_.Insert(start.run, index);
+  Expect(is_new, [&] { return name() + " begins twice"; });
+  Run& run = runs_[index];
   run.start = start;
   run.members.assign(members.begin(), members.end());
-  if (start.where == Where::kInline) run.chain = crank_;
+  run.chain = kNowhere;
+  run.stopped = false;
+  CheckSlots(start, run);
 }
 
 void Checker::CheckMember(const StartRun& start, RequestId member, std::uint64_t key) {
-  const auto found = requests_.find(member);
-  if (found == requests_.end()) return Expect(false, "run of unknown " + Name(member));
-  Request& request = found->second;
-  Expect(!request.running && !request.ended, "run of a busy or ended " + Name(member));
-  Expect(request.arrived.model == start.model, "member of another model");
-  Expect(request.arrived.batch_key == key, "members with different keys");
-  const Duration bound = request.arrived.bounds.latency;
-  if (request.starts == 0 && bound > Duration()) {
-    Expect(request.arrived.at + bound > now_, "run of expired " + Name(member));
+  Request* const request = Find(member);
+  const auto name = [&] { return "request " + Name(member); };
+  Expect(request != nullptr, [&] { return "run of unknown " + name(); });
+  if (request == nullptr) return;
+  Expect(!request->running && !request->ended, [&] { return "run of busy or ended " + name(); });
+  Expect(request->model == start.model, [&] { return name() + " runs on another model"; });
+  Expect(request->batch_key == key, [&] { return name() + " joins what it may not join"; });
+  Expect(!request->gone, [&] { return name() + " runs after its client went away"; });
+  if (request->starts == 0) {
+    Expect(request->deadline > now_, [&] { return "run of expired " + name(); });
+    CheckOrder(*request, models_[ToIndex(start.model)]);
   }
-  CheckOrder(start, member);
-  request.running = true;
-  ++request.starts;
-  Expect(request.starts <= 2, "third run of " + Name(member));
+  CountWaiting(*request, -1);
+  request->running = true;
+  ++request->starts;
+  Expect(request->starts <= 2, [&] { return "third run of " + name(); });
 }
 
-void Checker::CheckOrder(const StartRun& start, RequestId member) {
-  const Request& request = requests_[member];
-  Model& model = models_[start.model];
+bool Checker::OneOrder(const Model& model) const {
   const PolicyChoice& policies = settings_.node.policies;
-  const bool one_order = policies.batching == "none" || model.settings.rows_max == 1 ||
-                         (policies.batching == "model" && !model.settings.batching);
-  const bool levels = model.settings.batching && model.settings.window.priority_levels > 0;
-  const QueuePolicy& policy = model.settings.window.default_policy;
-  const bool delays =
-      model.settings.batching && policy.timeout_action == TimeoutAction::kDelay;
-  if (policies.dispatch != "fifo" || !one_order || levels || delays || request.starts > 0) return;
-  Expect(request.sequence > model.last_started, "fifo overtaken by " + Name(member));
-  model.last_started = request.sequence;
+  const ModelSettings& settings = model.settings;
+  if (settings.batching && settings.window.priority_levels > 0) return false;
+  const QueuePolicy& policy = settings.window.default_policy;
+  if (settings.batching && policy.timeout_action == TimeoutAction::kDelay) return false;
+  return policies.batching == "none" || settings.rows_max == 1 ||
+         (policies.batching == "model" && !settings.batching);
 }
 
-std::int32_t Checker::FreeSlots() const {
-  std::int32_t taken = 0;
-  for (const auto& [id, run] : runs_) {
-    if (run.chain == 0) taken += run.start.cores;
-  }
-  for (const auto& [chain, slot] : chain_slot_) taken += slot >= 0 ? 1 : 0;
-  return settings_.slots - taken;
-}
-
-void Checker::CheckSlots(const StartRun& start) {
-  if (start.where == Where::kWorker) {
-    Expect(start.cores <= FreeSlots(), "more slots given than there are");
-  } else if (chain_slot_.contains(crank_)) {
-    ++inline_starts_;
-    Expect(chain_slot_[crank_] == start.slot, "a chain changes its slot");
+void Checker::CheckOrder(Request& request, Model& model) {
+  if (!request.ordered || order_ == OrderKept::kAny) return;
+  const auto overtaken = [&] { return "request " + Name(request.id) + " begins out of order"; };
+  if (order_ == OrderKept::kTenant) {
+    const std::size_t tenant = ToIndex(request.tenant);
+    if (tenant >= model.last_by_tenant.size()) model.last_by_tenant.resize(tenant + 1);
+    std::uint64_t& last = model.last_by_tenant[tenant];
+    Expect(request.sequence > last, overtaken);
+    last = request.sequence;
     return;
-  } else {
-    ++inline_starts_;
-    const auto beyond =
-        std::ranges::count_if(chain_slot_, [](auto& chain) { return chain.second < 0; });
-    Expect(start.slot >= 0 ? FreeSlots() >= 1 : beyond < settings_.inline_beyond_slots_max,
-           "more chains than allowed");
-    chain_slot_[crank_] = start.slot;
   }
-  if (start.slot < 0) return;
-  for (const auto& [id, run] : runs_) Expect(run.start.slot != start.slot, "slot taken twice");
+  // Those that ended waiting are still in the heap.
+  while (!model.order.empty()) {
+    const Place& first = model.order.front();
+    const Request* const waiting = Find(first.request);
+    const bool waits = waiting != nullptr && waiting->sequence == first.sequence &&
+                       !waiting->ended && waiting->starts == 0;
+    if (waits && first.request != request.id) return Expect(false, overtaken);
+    std::pop_heap(model.order.begin(), model.order.end());
+    model.order.pop_back();
+    if (waits) return;
+  }
+}
+
+void Checker::CheckSlots(const StartRun& start, Run& run) {
+  const auto name = [&] { return "run " + Name(start.run); };
+  if (start.where == Where::kInline) {
+    ++inline_starts_;
+    if (crank_chain_ != kNowhere) {
+      Expect(chains_[crank_chain_].slot == start.slot,
+             [&] { return name() + " changes its chain's slot"; });
+      ++chains_[crank_chain_].runs;
+      run.chain = crank_chain_;
+      return;
+    }
+    crank_chain_ = chains_.Take();
+    chains_[crank_chain_] = {start.slot, 1};
+    run.chain = crank_chain_;
+    if (start.slot < 0) {
+      Expect(++beyond_ <= settings_.inline_beyond_slots_max,
+             [&] { return name() + " goes beyond the slots once too often"; });
+      return;
+    }
+  }
+  taken_ += start.cores;
+  const auto slot = static_cast<std::size_t>(start.slot);
+  const bool free = slot < slot_taken_.size() && !slot_taken_[slot] && taken_ <= settings_.slots;
+  Expect(free, [&] { return name() + " takes a slot that is not free"; });
+  if (slot < slot_taken_.size()) slot_taken_[slot] = true;
 }
 
 void Checker::CheckEnd(RequestId id, End end, bool by_reject) {
   Digest(ToIndex(id));
   Digest(static_cast<std::uint64_t>(end));
-  const auto found = requests_.find(id);
-  if (found == requests_.end()) return Expect(false, "end of unknown " + Name(id));
-  Expect(!found->second.ended, "second end of " + Name(id));
-  Expect(!found->second.running, "end of " + Name(id) + " while it runs");
-  Expect(by_reject == (end == End::kRejected || end == End::kExpired), "wrong kind of end");
-  if (end == End::kReplied || end == End::kFailed) {
-    Expect(found->second.starts > 0, "reply without a run for " + Name(id));
-  }
-  found->second.ended = true;
-  ++ends_[end];
+  Request* const request = Find(id);
+  const auto name = [&] { return "request " + Name(id); };
+  Expect(request != nullptr, [&] { return "end of unknown " + name(); });
+  if (request == nullptr) return;
+  Expect(!request->ended, [&] { return "second end of " + name(); });
+  Expect(!request->running, [&] { return "end of " + name() + " while it runs"; });
+  const bool with_run = end == End::kReplied || end == End::kFailed;
+  Expect(by_reject == (end == End::kRejected || end == End::kExpired),
+         [&] { return "wrong kind of end of " + name(); });
+  Expect(!with_run || request->starts > 0, [&] { return "reply without a run to " + name(); });
+  Expect(!with_run || !request->gone, [&] { return "reply after cancellation to " + name(); });
+  if (!request->ended && !request->running) CountWaiting(*request, -1);
+  request->ended = true;
+  --ModelOf(request->model).live;
+  ++ends_[static_cast<std::size_t>(end)];
 }
 
 void Checker::CheckIdle() {
-  bool waiting = false;
-  bool may_be_held = settings_.node.policies.batching != "none";
-  for (const auto& [id, request] : requests_) {
-    if (request.ended || request.running) continue;
-    waiting = true;
-    const ModelSettings& model = models_[request.arrived.model].settings;
-    const bool keeps_order = model.batching && model.window.preserve_ordering;
-    may_be_held = may_be_held || model.cores > 1 || keeps_order;
-  }
-  if (!waiting) return;
-  Expect(!runs_.empty() || wake_.has_value(), "all idle while work waits");
-  if (!may_be_held) Expect(FreeSlots() == 0, "a free slot while work waits");
+  if (waiting_ == 0) return;
+  Expect(runs_.size() > 0 || wake_.has_value(),
+         [] { return std::string("all idle while work waits"); });
+  // Runs on several cores and kept orders may hold others up.
+  if (may_wait_ > 0 || FreeSlots() == 0) return;
+  Expect(batching_holds_ && wake_.has_value(), [&] {
+    return std::to_string(FreeSlots()) + " slots are free while " + std::to_string(waiting_) +
+           " requests wait" + (batching_holds_ ? " and no wake-up is set" : "");
+  });
 }
 
 void Checker::Finish(const EndCounts& counts) {
-  Expect(requests_.empty(), std::to_string(requests_.size()) + " requests without end");
-  Expect(runs_.empty(), "runs without end");
-  Expect(counts.accepted == accepted_, "count of arrivals");
-  Expect(counts.replied == ends_[End::kReplied], "count of replies");
-  Expect(counts.rejected == ends_[End::kRejected], "count of rejections");
-  Expect(counts.expired == ends_[End::kExpired], "count of expiries");
-  Expect(counts.cancelled == ends_[End::kCancelled], "count of cancellations");
-  Expect(counts.failed == ends_[End::kFailed], "count of failures");
-  Expect(drained_ == draining_, "drain not finished");
+  const auto expect = [&](bool holds, const std::string& what) {
+    Expect(holds, [&] { return what; });
+  };
+  expect(requests_.size() == 0, std::to_string(requests_.size()) + " requests without end");
+  expect(runs_.size() == 0, std::to_string(runs_.size()) + " runs without end");
+  const auto of = [&](End end) { return ends_[static_cast<std::size_t>(end)]; };
+  expect(counts.accepted == accepted_, "the brain counts arrivals otherwise");
+  expect(counts.replied == of(End::kReplied), "the brain counts replies otherwise");
+  expect(counts.rejected == of(End::kRejected), "the brain counts rejections otherwise");
+  expect(counts.expired == of(End::kExpired), "the brain counts expiries otherwise");
+  expect(counts.cancelled == of(End::kCancelled), "the brain counts cancellations otherwise");
+  expect(counts.failed == of(End::kFailed), "the brain counts failures otherwise");
+  expect(drained_ == draining_, "the drain is not finished");
 }
 
 }  // namespace cotenant

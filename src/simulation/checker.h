@@ -2,24 +2,30 @@
 
 /// Watches events and actions and says what the brain did wrong, whatever the policies.
 ///
-/// Keeps its own, deliberately simple account of requests, runs and slots; knows nothing of the
-/// brain's inside.
+/// Keeps an account of its own of requests, runs, slots and models; knows nothing of the brain's
+/// inside. What holds always: every accepted request has exactly one end, after its run if it has
+/// one, and none is replied to after its client went away; a batch joins only what may be joined;
+/// slots are given once; no slot idles while work waits, unless the batching policy may hold it and
+/// a wake-up is set; nothing is loaded or unloaded twice or too early. What holds by declaration:
+/// the order that the dispatch policy says it keeps. A crank costs a few operations per event and
+/// action, so that it runs along always.
 
 #include <cstdint>
-#include <map>
 #include <optional>
-#include <set>
 #include <span>
 #include <string>
 #include <vector>
 
+#include "base/flat_map.h"
+#include "base/slab.h"
+#include "policy/properties.h"
 #include "scheduler/scheduler.h"
 
 namespace cotenant {
 
 class Checker {
  public:
-  explicit Checker(const SchedulerSettings& settings) : settings_(settings) {}
+  explicit Checker(const SchedulerSettings& settings);
 
   void Crank(Instant now, std::span<const Event> events, const ActionList& actions);
   /// After the last crank: has everything ended, and do the brain's own counts agree?
@@ -29,61 +35,110 @@ class Checker {
   const std::vector<std::string>& violations() const { return violations_; }
   /// Over all actions in order: equal for equal decisions.
   std::uint64_t digest() const { return digest_; }
+  std::uint64_t cranks() const { return crank_; }
   std::uint64_t starts() const { return starts_; }
   std::uint64_t batched() const { return batched_; }  ///< Runs with several members.
   std::uint64_t inline_starts() const { return inline_starts_; }
 
  private:
   struct Request {
-    Arrived arrived;
+    RequestId id{};
+    ModelId model{};
+    TenantId tenant{};
+    std::int32_t rows = 1;
+    std::uint32_t starts = 0;
+    std::uint64_t batch_key = 0;
     std::uint64_t sequence = 0;
+    Instant deadline = Instant::Max();
     bool running = false;
     bool ended = false;
-    std::uint32_t starts = 0;
+    bool gone = false;
+    bool ordered = false;   ///< Its model's order holds for it.
+    bool may_wait = false;  ///< It may wait beside a free slot, for its model's sake.
   };
   struct Run {
     StartRun start;
     std::vector<RequestId> members;
-    std::uint64_t chain = 0;  ///< Not zero: inline, of that crank.
+    std::uint32_t chain = kNowhere;
     bool stopped = false;
   };
+  /// The inline runs of one crank.
+  struct Chain {
+    std::int32_t slot = -1;
+    std::int32_t runs = 0;
+  };
+  /// A waiting request by the order that the policy keeps, smallest first.
+  struct Place {
+    std::int64_t rank = 0;
+    std::uint64_t sequence = 0;
+    RequestId request{};
+    bool operator<(const Place& other) const {  // For a heap whose top is the first.
+      return rank != other.rank ? rank > other.rank : sequence > other.sequence;
+    }
+  };
   struct Model {
-    bool wanted = false;
-    bool loading = false;
-    bool ready = false;
+    enum class State : unsigned char { kAbsent, kWanted, kLoading, kReady, kUnloading };
+    State state = State::kAbsent;
     bool leaving = false;
-    bool unloading = false;
     ModelSettings settings;
-    std::uint64_t last_started = 0;
+    std::uint64_t live = 0;  ///< Requests without an end.
+    std::vector<Place> order;
+    std::vector<std::uint64_t> last_by_tenant;
   };
 
   void Take(const Event& event);
+  void Arrive(const Arrived& event);
+  void GoAway(RequestId request);
   void EndRun(RunId run);
+  void TakeControl(const Event& event);
   void Check(const Action& action, const ActionList& actions);
+  void CheckLoad(ModelId model);
+  void CheckUnload(ModelId model);
   void CheckRun(const StartRun& start, const ActionList& actions);
   void CheckMember(const StartRun& start, RequestId member, std::uint64_t key);
-  void CheckOrder(const StartRun& start, RequestId member);
-  void CheckSlots(const StartRun& start);
+  void CheckOrder(Request& request, Model& model);
+  void CheckSlots(const StartRun& start, Run& run);
   void CheckEnd(RequestId request, End end, bool by_reject);
   void CheckIdle();
-  void Expect(bool holds, const std::string& what);
-  void Digest(std::uint64_t value);
-  std::int32_t FreeSlots() const;
+  void UsePolicies();
+  bool OneOrder(const Model& model) const;
+  void CountWaiting(const Request& request, std::int64_t change);
+  /// `what` is built only when it is needed.
+  template <typename What>
+  void Expect(bool holds, What what) {
+    if (!holds) Violated(what());
+  }
+  void Violated(const std::string& what);
+  void Digest(std::uint64_t value) { digest_ = MixBits(digest_ ^ value) + 1; }
+  Request* Find(RequestId request);
+  Model& ModelOf(ModelId model);
+  std::int32_t FreeSlots() const { return settings_.slots - taken_; }
 
   SchedulerSettings settings_;
+  OrderKept order_ = OrderKept::kAny;
+  bool batching_holds_ = false;
   Instant now_;
   std::uint64_t sequence_ = 0;
   std::uint64_t crank_ = 0;
-  std::map<RequestId, Request> requests_;  ///< Until written.
-  std::map<RunId, Run> runs_;
-  std::map<ModelId, Model> models_;
-  std::map<std::uint64_t, std::int32_t> chain_slot_;  ///< Of living chains, by crank.
-  std::map<End, std::uint64_t> ends_;
+  Slab<Request> requests_;  ///< Until their replies are written.
+  FlatMap<RequestId, std::uint32_t> request_by_id_;
+  Slab<Run> runs_;
+  FlatMap<RunId, std::uint32_t> run_by_id_;
+  std::vector<Model> models_;
+  Slab<Chain> chains_;
+  std::uint32_t crank_chain_ = kNowhere;  ///< Of the crank in progress.
+  std::vector<bool> slot_taken_;
+  std::int32_t taken_ = 0;
+  std::int32_t beyond_ = 0;
+  std::int32_t loading_ = 0;
+  std::int64_t waiting_ = 0;
+  std::int64_t may_wait_ = 0;
+  std::uint64_t ends_[5] = {};
   std::uint64_t accepted_ = 0;
   std::optional<Instant> wake_;
   bool draining_ = false;
   bool drained_ = false;
-  std::uint64_t digest_ = 0xcbf29ce484222325ULL;
+  std::uint64_t digest_ = 0;
   std::uint64_t starts_ = 0;
   std::uint64_t batched_ = 0;
   std::uint64_t inline_starts_ = 0;

@@ -2,6 +2,7 @@
 
 #include <string>
 
+#include "base/check.h"
 #include "protocol/grpc/completion_thread.h"
 #include "protocol/grpc/grpc_status.h"
 #include "protocol/grpc/request_log.h"
@@ -74,6 +75,7 @@ void UnaryInfer::Complete() {
 
 void UnaryInfer::Finish(const Status& outcome) {
   LogRequestEnd(*this, *rpc_, outcome);
+  handed_over_.store(true, std::memory_order_release);
   if (outcome.ok()) {
     responder_->Finish(reply_, grpc::Status::OK, &sent_);
   } else {
@@ -87,6 +89,7 @@ void UnaryInfer::ClientDone(bool) {
 }
 
 void UnaryInfer::Sent(bool ok) {
+  COTENANT_CHECK(handed_over_.exchange(false, std::memory_order_acquire));
   written_ = true;
   if (submitted_) {
     context_.node.Written(thread_.lane(), *this, ok);

@@ -10,6 +10,7 @@
 #include <grpcpp/server_context.h>
 #include <grpcpp/support/async_unary_call.h>
 
+#include <atomic>
 #include <cstddef>
 #include <list>
 #include <optional>
@@ -51,6 +52,9 @@ class UnaryInfer final : public InferCall {
   inference::ModelInferResponse reply_;
   bool submitted_ = false;
   bool written_ = false;
+  /// Set before gRPC gets the reply, read when it says that the reply is sent: orders what the two
+  /// threads do with this object by our own means, whatever gRPC's are.
+  std::atomic<bool> handed_over_ = false;
   int tags_out_ = 0;  ///< Of `client_done_` and `sent_`.
   Tag arrived_ = TagOf<UnaryInfer, &UnaryInfer::Arrived>(this);
   Tag client_done_ = TagOf<UnaryInfer, &UnaryInfer::ClientDone>(this);

@@ -1,0 +1,36 @@
+#include "client/answer.h"
+
+#include <string>
+
+#include "client/model_metadata.h"
+
+namespace cotenant {
+namespace {
+
+// Words of server/reply.cc; queue size and timeout are Triton's too.
+constexpr struct {
+  std::string_view words;
+  RejectReason reason;
+} kRefusals[] = {
+    {"Exceeds maximum queue size", RejectReason::kQueueFull},
+    {"cannot be met now", RejectReason::kNotFeasible},
+    {"Request timeout expired", RejectReason::kQueueTimeout},
+    {"is shutting down", RejectReason::kDraining},
+    {"was unloaded before", RejectReason::kModelUnloaded},
+};
+
+}  // namespace
+
+AnswerMeaning MeaningOf(int status, std::string_view body) {
+  if (status >= 200 && status < 300) return {RunEnd::kReplied, kOtherReason, false};
+  if (status == 504) return {RunEnd::kExpired, kOtherReason, false};
+  if (status != 429 && status != 503 && status != 507) return {RunEnd::kFailed, kOtherReason, true};
+  const std::string text = ErrorText(body);
+  for (const auto& refusal : kRefusals) {
+    if (text.find(refusal.words) == std::string::npos) continue;
+    return {RunEnd::kRejected, static_cast<std::size_t>(refusal.reason), false};
+  }
+  return {RunEnd::kRejected, kOtherReason, true};
+}
+
+}  // namespace cotenant
