@@ -4,6 +4,7 @@
 #include <charconv>
 #include <limits>
 
+#include "catalog/policy_rows.h"
 #include "config/nearest.h"
 #include "config/server_file.h"
 
@@ -163,6 +164,7 @@ Status SetBackendConfig(Options& o, const std::string& text) {
 
 // In the order of the help page. `o` are the options, `v` the value.
 constexpr Flag kFlags[] = {
+#define NAME(name, function) " " name
 #define SET(expression) \
   [](Options& o, [[maybe_unused]] const std::string& v) -> Status { return expression; }
     {"help", kSwitch, kUsed, "General", "", "print this page", SET(Turn(o.help, true))},
@@ -255,12 +257,15 @@ constexpr Flag kFlags[] = {
     {"slots", kValue, kUsed, "Scheduling", "N",
      "networks that run at once; 0: the CPUs of the process (0)",
      SET(SetNumber(v, 0, kThreadsMax, o.slots))},
-    {"dispatch", kValue, kUsed, "Scheduling", "POLICY", "edf, fifo or weighted-fair (edf)",
-     SET(SetName(v, DispatchNames(), o.dispatch))},
+    {"dispatch", kValue, kUsed, "Scheduling", "POLICY",
+     "one of" COTENANT_DISPATCH_POLICIES(NAME) " (edf)",
+     SET(SetName(v, kDispatchNames, o.dispatch))},
     {"batching", kValue, kUsed, "Scheduling", "POLICY",
-     "model, none, window or deadline-aware (model)", SET(SetName(v, BatchingNames(), o.batching))},
-    {"admission", kValue, kUsed, "Scheduling", "POLICY", "feasible or all (feasible)",
-     SET(SetName(v, AdmissionNames(), o.admission))},
+     "one of model" COTENANT_BATCHING_POLICIES(NAME) " (model)",
+     SET(SetName(v, kBatchingNames, o.batching))},
+    {"admission", kValue, kUsed, "Scheduling", "POLICY",
+     "one of" COTENANT_ADMISSION_POLICIES(NAME) " (feasible)",
+     SET(SetName(v, kAdmissionNames, o.admission))},
     {"decision-trace", kValue, kUsed, "Scheduling", "FILE", "write every decision as CSV",
      SET(SetText(v, o.decision_trace))},
 
@@ -302,6 +307,7 @@ constexpr Flag kFlags[] = {
     {"log-file", kValue, kUsed, "Log", "FILE", "default: standard error",
      SET(SetText(v, o.log.file))},
 #undef SET
+#undef NAME
 
     {"allow-client-shm", kBoolean, kRefused, "Refused", "BOOL", "shared memory is not built",
      nullptr},

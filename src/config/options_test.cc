@@ -169,7 +169,8 @@ TEST(Options, EveryMistakeOnTheCommandLineIsNamed) {
       {Program::kCotenant,
        {root, "--dispatch=lifo"},
        Code::kInvalidArgument,
-       "--dispatch: expected edf, fifo or weighted-fair, got 'lifo'; did you mean 'fifo'?"},
+       "--dispatch: expected edf, fifo, weighted-fair, least-slack or shortest-first, got 'lifo'; "
+       "did you mean 'fifo'?"},
       {Program::kCotenant,
        {root, "--http-body-max=many"},
        Code::kInvalidArgument,

@@ -17,10 +17,6 @@
 
 namespace cotenant {
 
-inline constexpr std::int64_t kTomlBytesMax = 4 << 20;
-/// Each tenant has queues and label sets of its own. Raise it when a real node needs more.
-inline constexpr std::size_t kTenantsMax = 1000;
-
 /// A flag that the file sets: [server] http-port = 8000.
 struct ServerSetting {
   std::string flag;
@@ -32,10 +28,6 @@ struct ServerFile {
   NodeSettings settings;
   std::vector<ServerSetting> server;
 };
-
-std::span<const std::string_view> DispatchNames();
-std::span<const std::string_view> BatchingNames();
-std::span<const std::string_view> AdmissionNames();
 
 /// `flags` are the keys that [server] may have. `file` is what messages call the text.
 Result<ServerFile> ParseServerFile(std::string_view text, const std::string& file,

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "config/node_sections.h"
 #include "config/test_repository.h"
 
 namespace cotenant {
@@ -77,7 +78,8 @@ TEST(ServerFile, EveryMistakeIsNamedWithItsPlaceAndWhatIsAccepted) {
       {"[server]\nhttp-port = 1.5",
        "cotenant.toml:2:13: 'http-port': expected a string, a whole number, true or false"},
       {"[policies]\ndispatch = 'lifo'",
-       "cotenant.toml:2:12: 'dispatch': expected edf, fifo or weighted-fair, got 'lifo'; did you "
+       "cotenant.toml:2:12: 'dispatch': expected edf, fifo, weighted-fair, least-slack or "
+       "shortest-first, got 'lifo'; did you "
        "mean 'fifo'?"},
       {"[policies]\nadmission = 1", "cotenant.toml:2:13: 'admission': expected feasible or all"},
       {"[policies]\nshares = 1",

@@ -54,6 +54,8 @@ class AdmissionPolicy {
   virtual ~AdmissionPolicy() = default;
   virtual std::string_view name() const = 0;
   virtual std::string_view description() const = 0;
+  /// Where it comes from: author, venue, year. Empty: our own.
+  virtual std::string_view paper() const { return {}; }
   virtual PolicyProperties properties() const = 0;
   virtual AdmissionChoice Choose(const AdmissionView& request) const = 0;
 };

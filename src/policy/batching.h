@@ -61,6 +61,8 @@ class BatchingPolicy {
   virtual ~BatchingPolicy() = default;
   virtual std::string_view name() const = 0;
   virtual std::string_view description() const = 0;
+  /// Where it comes from: author, venue, year. Empty: our own.
+  virtual std::string_view paper() const { return {}; }
   virtual PolicyProperties properties() const = 0;
   /// Does it ever join requests? If not, requests of all shapes share one queue.
   virtual bool joins() const = 0;

@@ -34,6 +34,7 @@ class Window final : public BatchingPolicy {
   std::string_view description() const override {
     return "Triton's dynamic batcher: preferred sizes, and a longest delay to reach one";
   }
+  std::string_view paper() const override { return "Triton Inference Server, dynamic batcher"; }
   PolicyProperties properties() const override { return {false, true, OrderKept::kAny}; }
   bool joins() const override { return true; }
   BatchChoice Choose(const QueueView& queue, Instant now) const override {

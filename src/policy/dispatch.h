@@ -24,7 +24,20 @@ struct RequestView {
   /// Its tenant's virtual time, as of this request: device time served to the tenant and queued
   /// before it, divided by the tenant's weight, never behind the node's virtual time.
   std::int64_t virtual_start = 0;
+  /// Estimated time of its own run, were it to run alone, as of when it is ranked.
+  Duration run_time = Duration();
 };
+
+/// A request without bound counts as due this long after it was taken in, so that a stream of
+/// bounded requests cannot keep it waiting for ever. Raise it where bounds of many seconds are
+/// usual.
+inline constexpr Duration kUnboundedDue = Duration::Seconds(10);
+
+/// When policies that go by deadlines want it done.
+inline Instant DueOf(const RequestView& request) {
+  const bool bounded = request.deadline < Instant::Max();
+  return bounded ? request.deadline : request.taken + kUnboundedDue;
+}
 
 class DispatchPolicy {
  public:
@@ -32,6 +45,8 @@ class DispatchPolicy {
   /// As written in configuration files and traces. Never reused for another behaviour.
   virtual std::string_view name() const = 0;
   virtual std::string_view description() const = 0;
+  /// Where it comes from: author, venue, year. Empty: our own.
+  virtual std::string_view paper() const { return {}; }
   virtual PolicyProperties properties() const = 0;
   /// Smaller ranks run first; ties go by order of arrival.
   virtual std::int64_t RankOf(const RequestView& request) const = 0;

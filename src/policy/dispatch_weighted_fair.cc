@@ -12,6 +12,7 @@ class WeightedFair final : public DispatchPolicy {
   std::string_view description() const override {
     return "tenants share device time by their weights; first come, first served within a tenant";
   }
+  std::string_view paper() const override { return "Goyal, Vin, Cheng, SIGCOMM 1996"; }
   PolicyProperties properties() const override { return {true, true, OrderKept::kTenant}; }
   std::int64_t RankOf(const RequestView& request) const override { return request.virtual_start; }
 };

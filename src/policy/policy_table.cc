@@ -8,11 +8,11 @@
 namespace cotenant {
 namespace {
 
-constexpr std::array kDispatch = {&DispatchFifo, &DispatchEdf, &DispatchWeightedFair};
-constexpr std::array kBatching = {&BatchingNone, &BatchingWindow, &BatchingDeadlineAware};
-constexpr std::array kAdmission = {&AdmissionAll, &AdmissionFeasible};
-/// The choice of batching that is no policy of its own.
-constexpr std::string_view kAsModel = "model";
+#define ADDRESS(name, function) &function,
+constexpr std::array kDispatch = {COTENANT_DISPATCH_POLICIES(ADDRESS)};
+constexpr std::array kBatching = {COTENANT_BATCHING_POLICIES(ADDRESS)};
+constexpr std::array kAdmission = {COTENANT_ADMISSION_POLICIES(ADDRESS)};
+#undef ADDRESS
 
 /// Levenshtein's distance, for "did you mean".
 std::size_t Distance(std::string_view a, std::string_view b) {
@@ -56,7 +56,8 @@ Result<const Policy*> Find(std::string_view kind, std::string_view name, const T
 template <typename Table>
 void AppendRows(std::string_view kind, const Table& table, std::vector<PolicyRow>& rows) {
   for (const auto& policy : table) {
-    rows.push_back({kind, policy().name(), policy().description(), policy().properties()});
+    rows.push_back(
+        {kind, policy().name(), policy().description(), policy().paper(), policy().properties()});
   }
 }
 
@@ -75,6 +76,36 @@ std::span<const PolicyRow> PolicyTable() {
   return rows;
 }
 
+std::vector<std::string_view> PropertyTexts(const PolicyRow& row) {
+  std::vector<std::string_view> texts;
+  if (row.kind == "admission") return texts;
+  const PolicyProperties& properties = row.properties;
+  texts.push_back(properties.work_conserving ? "never idles a slot" : "may wait with a free slot");
+  texts.push_back(properties.starvation_free ? "starves nobody" : "may starve requests");
+  switch (properties.order) {
+    case OrderKept::kArrival: texts.push_back("keeps the order of arrival"); break;
+    case OrderKept::kDeadline: texts.push_back("keeps the order of deadlines"); break;
+    case OrderKept::kTenant: texts.push_back("keeps each tenant's order of arrival"); break;
+    case OrderKept::kAny: break;
+  }
+  return texts;
+}
+
+std::string PolicyTableMarkdown() {
+  std::string text = "| kind | name | what it does | declared | source |\n|---|---|---|---|---|\n";
+  for (const PolicyRow& row : PolicyTable()) {
+    text += "| " + std::string(row.kind) + " | `" + std::string(row.name) + "` | " +
+            std::string(row.description) + " | ";
+    const char* separator = "";
+    for (std::string_view property : PropertyTexts(row)) {
+      text += separator + std::string(property);
+      separator = "; ";
+    }
+    text += " | " + std::string(row.paper) + " |\n";
+  }
+  return text;
+}
+
 Result<const DispatchPolicy*> FindDispatch(std::string_view name) {
   return Find<DispatchPolicy>("dispatch", name, kDispatch);
 }
@@ -84,8 +115,8 @@ Result<const AdmissionPolicy*> FindAdmission(std::string_view name) {
 }
 
 Result<const BatchingPolicy*> FindBatching(std::string_view name) {
-  if (name == kAsModel) return static_cast<const BatchingPolicy*>(nullptr);
-  return Find<BatchingPolicy>("batching", name, kBatching, {kAsModel});
+  if (name == kBatchingAsModel) return static_cast<const BatchingPolicy*>(nullptr);
+  return Find<BatchingPolicy>("batching", name, kBatching, {kBatchingAsModel});
 }
 
 const BatchingPolicy& BatchingOf(const BatchingPolicy* chosen, bool model_wants_batching) {

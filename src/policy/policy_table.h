@@ -1,11 +1,14 @@
 #pragma once
 
-/// Every policy by kind and name: the one place where a new policy gets its row.
+/// Every policy by kind and name. The rows themselves are in catalog/policy_rows.h.
 
 #include <span>
+#include <string>
 #include <string_view>
+#include <vector>
 
 #include "base/result.h"
+#include "catalog/policy_rows.h"
 #include "catalog/tenant.h"
 #include "policy/admission.h"
 #include "policy/batching.h"
@@ -14,23 +17,31 @@
 namespace cotenant {
 
 // One per file. The objects live as long as the program and have no state.
-const DispatchPolicy& DispatchFifo();
-const DispatchPolicy& DispatchEdf();
-const DispatchPolicy& DispatchWeightedFair();
-const BatchingPolicy& BatchingNone();
-const BatchingPolicy& BatchingWindow();
-const BatchingPolicy& BatchingDeadlineAware();
-const AdmissionPolicy& AdmissionAll();
-const AdmissionPolicy& AdmissionFeasible();
+#define COTENANT_DECLARE(name, function) const DispatchPolicy& function();
+COTENANT_DISPATCH_POLICIES(COTENANT_DECLARE)
+#undef COTENANT_DECLARE
+#define COTENANT_DECLARE(name, function) const BatchingPolicy& function();
+COTENANT_BATCHING_POLICIES(COTENANT_DECLARE)
+#undef COTENANT_DECLARE
+#define COTENANT_DECLARE(name, function) const AdmissionPolicy& function();
+COTENANT_ADMISSION_POLICIES(COTENANT_DECLARE)
+#undef COTENANT_DECLARE
 
 /// One row for people: `kind` is "dispatch", "batching" or "admission".
 struct PolicyRow {
   std::string_view kind;
   std::string_view name;
   std::string_view description;
+  std::string_view paper;  ///< Where it comes from; empty when it is our own.
   PolicyProperties properties;
 };
 std::span<const PolicyRow> PolicyTable();
+
+/// "never idles a slot", … : what is declared, in words. Admission declares nothing: it is not
+/// asked about slots or order.
+std::vector<std::string_view> PropertyTexts(const PolicyRow& row);
+/// The table as it stands in docs/policies.md.
+std::string PolicyTableMarkdown();
 
 /// InvalidArgument for an unknown name, with the nearest accepted one and all of them.
 Result<const DispatchPolicy*> FindDispatch(std::string_view name);

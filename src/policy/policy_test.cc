@@ -1,6 +1,9 @@
 #include <gtest/gtest.h>
 
+#include <cstdlib>
+#include <fstream>
 #include <set>
+#include <sstream>
 #include <utility>
 #include <vector>
 
@@ -18,13 +21,45 @@ TEST(PolicyTable, NamesAreUniqueWithinAKindAndEveryRowIsDescribed) {
     EXPECT_TRUE(seen.insert({row.kind, row.name}).second) << row.name;
     EXPECT_FALSE(row.description.empty()) << row.name;
   }
-  EXPECT_EQ(seen.size(), 8U);
+  EXPECT_EQ(seen.size(), 10U);
+}
+
+TEST(PolicyTable, EveryRowsNameIsThePolicysOwn) {
+  std::vector<std::string_view> names;
+  for (const PolicyRow& row : PolicyTable()) names.push_back(row.name);
+  std::vector<std::string_view> accepted(kDispatchNames.begin(), kDispatchNames.end());
+  accepted.insert(accepted.end(), kBatchingNames.begin() + 1, kBatchingNames.end());
+  accepted.insert(accepted.end(), kAdmissionNames.begin(), kAdmissionNames.end());
+  EXPECT_EQ(names, accepted) << "what configuration files accept is what the table finds";
+  const PolicyChoice defaults;
+  EXPECT_EQ(defaults.dispatch, kDispatchNames[0]);
+  EXPECT_EQ(defaults.batching, kBatchingNames[0]);
+  EXPECT_EQ(defaults.admission, kAdmissionNames[0]);
+}
+
+// The manual holds the table between marks; COTENANT_WRITE_DOCS=1 writes it anew.
+TEST(PolicyTable, TheManualHoldsTheSameTable) {
+  const std::string path = std::string(COTENANT_SOURCE_DIR) + "/docs/policies.md";
+  std::stringstream content;
+  content << std::ifstream(path).rdbuf();
+  std::string text = content.str();
+  const std::string begin = "<!-- table: policies -->\n";
+  const std::size_t from = text.find(begin);
+  ASSERT_NE(from, std::string::npos);
+  const std::size_t start = from + begin.size();
+  const std::size_t size = text.find("<!-- end -->", start) - start;
+  if (std::getenv("COTENANT_WRITE_DOCS") == nullptr) {
+    EXPECT_EQ(text.substr(start, size), PolicyTableMarkdown()) << "run with COTENANT_WRITE_DOCS=1";
+    return;
+  }
+  text.replace(start, size, PolicyTableMarkdown());
+  std::ofstream(path) << text;
 }
 
 TEST(PolicyTable, AnUnknownNameIsAnsweredWithTheNearestAndAllAccepted) {
   EXPECT_EQ(FindDispatch("wieghted-fair").status().message(),
             "unknown dispatch policy 'wieghted-fair': did you mean 'weighted-fair'? "
-            "Accepted: fifo, edf, weighted-fair");
+            "Accepted: edf, fifo, weighted-fair, least-slack, shortest-first");
   EXPECT_EQ(FindBatching("windows").status().message(),
             "unknown batching policy 'windows': did you mean 'window'? "
             "Accepted: model, none, window, deadline-aware");
@@ -41,7 +76,7 @@ TEST(PolicyTable, BatchingAsTheModelSaysIsWindowOnlyForModelsThatAskForIt) {
 }
 
 TEST(DispatchFifo, RanksAllAlikeSoThatArrivalDecides) {
-  EXPECT_EQ(DispatchFifo().RankOf({At(5), At(9), 3}), DispatchFifo().RankOf({At(1), At(2), 1}));
+  EXPECT_EQ(DispatchFifo().RankOf({At(5), At(9), 3, {}}), DispatchFifo().RankOf({At(1), At(2), 1}));
 }
 
 TEST(DispatchEdf, RanksByDeadlineAndUnboundedByArrival) {
@@ -55,6 +90,26 @@ TEST(DispatchEdf, LetsAnUnboundedRequestGoFirstOnceItWaitedLongEnough) {
   const Instant late = At(11'000'000);
   EXPECT_LT(DispatchEdf().RankOf({At(0), Instant::Max(), 0}),
             DispatchEdf().RankOf({late, late + Us(1'000), 0}));
+}
+
+TEST(DispatchLeastSlack, RanksByTheLatestTimeToStart) {
+  const DispatchPolicy& slack = DispatchLeastSlack();
+  // Due later, but its run is so long that it has less to spare.
+  EXPECT_LT(slack.RankOf({At(1), At(60), 0, Us(30)}), slack.RankOf({At(1), At(50), 0, Us(10)}));
+  EXPECT_EQ(slack.RankOf({At(9), At(60), 3, Us(30)}), slack.RankOf({At(1), At(40), 7, Us(10)}));
+}
+
+TEST(DispatchLeastSlack, LetsAnUnboundedRequestGoFirstOnceItWaitedLongEnough) {
+  const Instant late = At(11'000'000);
+  EXPECT_LT(DispatchLeastSlack().RankOf({At(0), Instant::Max(), 0, Us(10)}),
+            DispatchLeastSlack().RankOf({late, late + Us(1'000), 0, Us(10)}));
+}
+
+TEST(DispatchShortestFirst, RanksByRunTimeWhateverTheDeadline) {
+  const DispatchPolicy& shortest = DispatchShortestFirst();
+  EXPECT_LT(shortest.RankOf({At(9), Instant::Max(), 9, Us(10)}),
+            shortest.RankOf({At(1), At(2), 0, Us(11)}));
+  EXPECT_FALSE(shortest.properties().starvation_free);
 }
 
 TEST(DispatchWeightedFair, RanksByTheTenantsVirtualTime) {
@@ -105,23 +160,63 @@ TEST(Batching, ChoosesBySituation) {
       {"full", window, {}, Us(100), View(8, 10), At(20), {8, never, Reason::kFull}},
       {"nothing more fits", window, {}, Us(100), closed, At(20), {8, never, Reason::kFull}},
       {"preferred", window, {2, 4}, Us(100), View(5, 10), At(20), {4, never, Reason::kPreferred}},
-      {"below preferred", window, {4}, Us(100), View(3, 10),
-       At(20), {0, At(110), Reason::kFilling}},
-      {"preferred, no delay", window, {2}, Us(0), View(3, 0), At(1),
+      {"below preferred",
+       window,
+       {4},
+       Us(100),
+       View(3, 10),
+       At(20),
+       {0, At(110), Reason::kFilling}},
+      {"preferred, no delay",
+       window,
+       {2},
+       Us(0),
+       View(3, 0),
+       At(1),
        {2, never, Reason::kPreferred}},
-      {"over delay, all", window, {2}, Us(100), View(3, 0), At(100),
+      {"over delay, all",
+       window,
+       {2},
+       Us(100),
+       View(3, 0),
+       At(100),
        {8, never, Reason::kDelayOver}},
       {"no deadline", aware, {}, Us(100), View(3, 10), At(20), {0, At(110), Reason::kFilling}},
-      {"deadline far", aware, {}, Us(100), Due(3, 10, 900, 50),
-       At(20), {0, At(110), Reason::kFilling}},
-      {"deadline near", aware, {}, Us(100), Due(3, 10, 120, 50),
-       At(20), {0, At(70), Reason::kFilling}},
-      {"deadline now", aware, {}, Us(100), Due(3, 10, 70, 50),
-       At(20), {8, never, Reason::kDeadline}},
-      {"deadline gone", aware, {}, Us(100), Due(3, 10, 60, 50),
-       At(20), {8, never, Reason::kDeadline}},
-      {"run unknown", aware, {}, Us(100), Due(3, 10, 900, -1),
-       At(20), {8, never, Reason::kDeadline}},
+      {"deadline far",
+       aware,
+       {},
+       Us(100),
+       Due(3, 10, 900, 50),
+       At(20),
+       {0, At(110), Reason::kFilling}},
+      {"deadline near",
+       aware,
+       {},
+       Us(100),
+       Due(3, 10, 120, 50),
+       At(20),
+       {0, At(70), Reason::kFilling}},
+      {"deadline now",
+       aware,
+       {},
+       Us(100),
+       Due(3, 10, 70, 50),
+       At(20),
+       {8, never, Reason::kDeadline}},
+      {"deadline gone",
+       aware,
+       {},
+       Us(100),
+       Due(3, 10, 60, 50),
+       At(20),
+       {8, never, Reason::kDeadline}},
+      {"run unknown",
+       aware,
+       {},
+       Us(100),
+       Due(3, 10, 900, -1),
+       At(20),
+       {8, never, Reason::kDeadline}},
       {"aware, full", aware, {}, Us(100), Due(8, 10, 900, 9), At(20), {8, never, Reason::kFull}},
   };
   for (const BatchingCase& test : cases) {
@@ -172,8 +267,8 @@ TEST(AdmissionFeasible, RefusesOnlyWhatCannotBeMet) {
 
 TEST(AdmissionFeasible, RoundsTheSmallestBoundUpToWholeMicroseconds) {
   const StepForecast idle({});
-  const AdmissionChoice choice = AdmissionFeasible().Choose(
-      {Us(1), true, Duration::Nanoseconds(20'001), true, &idle});
+  const AdmissionChoice choice =
+      AdmissionFeasible().Choose({Us(1), true, Duration::Nanoseconds(20'001), true, &idle});
   EXPECT_EQ(choice.earliest_bound, Us(21));
 }
 

@@ -3,8 +3,10 @@
 #include <gtest/gtest.h>
 
 #include <cstdint>
+#include <string_view>
 
 #include <allocation_count.h>
+#include "catalog/policy_rows.h"
 #include "scheduler/script_test.h"
 
 namespace cotenant {
@@ -13,7 +15,7 @@ namespace {
 /// One model run inline, one batched on workers; bounds, cancellations, two tenants; a steady rate.
 class SteadyLoad {
  public:
-  explicit SteadyLoad(const char* dispatch) : script_(Settings(dispatch)) {
+  explicit SteadyLoad(std::string_view dispatch) : script_(Settings(dispatch)) {
     ModelSettings batching;
     batching.rows_max = 4;
     batching.batching = true;
@@ -50,7 +52,7 @@ class SteadyLoad {
   EndCounts Ends() const { return script_.scheduler.Ends(); }
 
  private:
-  static SchedulerSettings Settings(const char* dispatch) {
+  static SchedulerSettings Settings(std::string_view dispatch) {
     SchedulerSettings settings;
     settings.slots = 2;
     settings.node.policies.dispatch = dispatch;
@@ -65,7 +67,7 @@ class SteadyLoad {
 };
 
 TEST(SteadyPath, AllocatesNothingOnceItsContainersHaveGrown) {
-  for (const char* dispatch : {"fifo", "edf", "weighted-fair"}) {
+  for (std::string_view dispatch : kDispatchNames) {
     SteadyLoad load(dispatch);
     for (int step = 0; step < 2'000; ++step) load.Step();
     const std::uint64_t before = AllocationCount();

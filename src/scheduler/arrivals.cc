@@ -22,9 +22,9 @@ class Scheduler::Body::Forecast final : public FinishForecast {
       : body_(body), request_(request), model_(model) {}
 
   Duration For(Duration bound) const override {
-    const Instant deadline = request_.at + bound;
-    const std::int64_t primary =
-        body_.dispatch_->RankOf({request_.taken, deadline, request_.virtual_start});
+    RequestView view = body_.ViewOf(request_);
+    view.deadline = request_.at + bound;
+    const std::int64_t primary = body_.dispatch_->RankOf(view);
     const Duration work = body_.queues_.WorkBefore({0, primary, request_.sequence});
     Duration start = body_.slots_.FreeAfter(work, body_.CoresOf(model_), body_.now_);
     if (body_.MayInline(model_, request_.rows) && body_.settings_.inline_beyond_slots_max > 0) {
@@ -119,6 +119,7 @@ std::optional<Reject> Scheduler::Body::NotFeasible(const Request& request,
   if (request.deadline == Instant::Max()) return std::nullopt;
   Request asking = request;
   asking.virtual_start = accounts_.VirtualStart(request.tenant);
+  asking.cost = CostOf(request, model);
   const Forecast forecast(*this, asking, model);
   AdmissionView view;
   view.bound = request.deadline - request.at;
@@ -145,12 +146,10 @@ void Scheduler::Body::Enqueue(std::uint32_t index, Duration cost) {
   request.cost = cost;
   request.virtual_start = accounts_.VirtualStart(request.tenant);
   accounts_.Charge(request.tenant, cost);
-  accounts_.CountWaiting(request.tenant, 1);
+  accounts_.BeginWaiting(request.tenant, request.virtual_start);
   ++model.waiting;
   ++model.waiting_by_level[request.level];
-  const std::int64_t rank =
-      dispatch_->RankOf({request.taken, request.deadline, request.virtual_start});
-  queues_.Add(index, rank, model, sequence_);
+  queues_.Add(index, dispatch_->RankOf(ViewOf(request)), model, sequence_);
   Touch(request.queue);
 }
 
@@ -161,7 +160,7 @@ void Scheduler::Body::Dequeue(std::uint32_t index) {
   COTENANT_CHECK(model.waiting > 0 && model.waiting_by_level[request.level] > 0);
   --model.waiting;
   --model.waiting_by_level[request.level];
-  accounts_.CountWaiting(request.tenant, -1);
+  accounts_.EndWaiting(request.tenant);
   const std::uint32_t left = queues_.Remove(index, model);
   if (left != kNowhere) Touch(left);
 }

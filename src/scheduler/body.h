@@ -29,12 +29,14 @@ class Scheduler::Body {
   explicit Body(SchedulerSettings settings);
 
   void Crank(Instant now, std::span<const Event> events, ActionList& actions);
+  Status CheckEvents(Instant now, std::span<const Event> events);  // event_check.cc
 
   const EndCounts& ends() const { return ends_; }
   std::uint32_t Waiting(ModelId model) const;
   std::uint32_t Running() const { return static_cast<std::uint32_t>(runs_.size()); }
 
  private:
+  friend class Snapshot;
   class Forecast;
 
   static const QueuePolicy& PolicyOf(const DynamicBatching& window, std::uint32_t level);
@@ -90,6 +92,8 @@ class Scheduler::Body {
   }
   std::int32_t CoresOf(const ModelRecord& model) const;
   Duration CostOf(const Request& request, const ModelRecord& model) const;
+  /// What the dispatch policy may know of a request whose cost is set.
+  RequestView ViewOf(const Request& request) const;
   void SetWake();
 
   ModelRecord* FindModel(ModelId model);

@@ -105,6 +105,11 @@ Duration Scheduler::Body::CostOf(const Request& request, const ModelRecord& mode
   return per_row * request.rows * CoresOf(model);
 }
 
+RequestView Scheduler::Body::ViewOf(const Request& request) const {
+  const std::int32_t cores = CoresOf(models_[ToIndex(request.model)]);
+  return {request.taken, request.deadline, request.virtual_start, request.cost / cores};
+}
+
 void Scheduler::Body::Start(std::uint32_t queue, RequestQueues::Batch batch, Where where) {
   const ModelId model_id = queues_.queue(queue).model;
   ModelRecord& model = models_[ToIndex(model_id)];

@@ -1,14 +1,15 @@
 #include "simulation/random_script.h"
 
-#include <array>
+#include <span>
 #include <string>
+#include <string_view>
+#include <utility>
+
+#include "catalog/policy_rows.h"
 
 namespace cotenant {
 namespace {
 
-constexpr std::array kDispatch = {"fifo", "edf", "weighted-fair"};
-constexpr std::array kBatching = {"model", "none", "window", "deadline-aware"};
-constexpr std::array kAdmission = {"all", "feasible"};
 constexpr std::uint32_t kTenants = 3;
 /// The last one is never asked for: requests for it are refused.
 constexpr std::uint32_t kModels = 5;
@@ -20,8 +21,14 @@ Duration UpToUs(std::int64_t us_max, Random& random) {
 }
 
 PolicyChoice RandomPolicies(Random& random) {
-  return {kDispatch[random.Below(kDispatch.size())], kBatching[random.Below(kBatching.size())],
-          kAdmission[random.Below(kAdmission.size())]};
+  const auto one_of = [&random](std::span<const std::string_view> names) {
+    return std::string(names[random.Below(names.size())]);
+  };
+  PolicyChoice choice;
+  choice.dispatch = one_of(kDispatchNames);
+  choice.batching = one_of(kBatchingNames);
+  choice.admission = one_of(kAdmissionNames);
+  return choice;
 }
 
 NodeSettings RandomNode(Random& random) {
@@ -64,7 +71,7 @@ ModelSettings RandomModelSettings(Random& random) {
 SimulatedModel RandomProfile(Random& random) {
   SimulatedModel profile;
   profile.run = Duration::Microseconds(OneIn(2, random) ? random.Between(5, 100)
-                                                            : random.Between(500, 5'000));
+                                                        : random.Between(500, 5'000));
   profile.run_per_row = profile.run / random.Between(2, 10);
   profile.jitter = profile.run / 4;
   profile.load = Duration::Microseconds(random.Between(1, 5'000));
@@ -90,13 +97,13 @@ Arrived RandomArrival(Random& random, const SimulationSettings& settings, std::u
   return event;
 }
 
-void PlanUselessEvents(Random& random, Instant at, SimulatedNode& node) {
-  node.Plan(at, Gone{at, RequestId{1'000'000 + random.Below(10)}});
-  node.Plan(at, ReplyWritten{at, RequestId{1'000'000}});
-  node.Plan(at, RunFinished{at, RunId{1'000'000}, {}, {}});
-  node.Plan(at, RunFailed{at, RunId{1'000'001}, {}, Code::kInternal, true});
-  node.Plan(at, Woken{at});
-  node.Plan(at, UnloadWanted{at, ModelId{kModels + 7}});
+void PlanUselessEvents(Random& random, Instant at, const PlanEvent& plan) {
+  plan(at, Gone{at, RequestId{1'000'000 + random.Below(10)}});
+  plan(at, ReplyWritten{at, RequestId{1'000'000}});
+  plan(at, RunFinished{at, RunId{1'000'000}, {}, {}});
+  plan(at, RunFailed{at, RunId{1'000'001}, {}, Code::kInternal, true});
+  plan(at, Woken{at});
+  plan(at, UnloadWanted{at, ModelId{kModels + 7}});
 }
 
 }  // namespace
@@ -119,34 +126,40 @@ SimulationSettings RandomSettings(std::uint64_t seed) {
 }
 
 void PlanRandomScript(const SimulationSettings& settings, std::uint64_t seed, SimulatedNode& node) {
+  PlanRandomScript(settings, seed,
+                   [&node](Instant at, Event event) { node.Plan(at, std::move(event)); });
+}
+
+void PlanRandomScript(const SimulationSettings& settings, std::uint64_t seed,
+                      const PlanEvent& plan) {
   Random random(seed ^ 0x5eedULL);
   const auto after = [](Instant from, std::int64_t us) {
     return from + Duration::Microseconds(us);
   };
   Instant now = after(Instant(), 1);
   for (std::uint32_t model = 0; model + 1 < kModels; ++model) {
-    node.Plan(now, LoadWanted{now, ModelId{model}});
+    plan(now, LoadWanted{now, ModelId{model}});
     if (OneIn(3, random)) {
       const Instant leaves = after(now, random.Between(1, 200'000));
-      node.Plan(leaves, UnloadWanted{leaves, ModelId{model}});
+      plan(leaves, UnloadWanted{leaves, ModelId{model}});
     }
   }
   const std::int64_t gap_max = OneIn(2, random) ? 100 : 2'000;
   for (std::uint64_t id = 1; id <= 300; ++id) {
     if (!OneIn(3, random)) now = after(now, random.Between(1, gap_max));
-    node.Plan(now, RandomArrival(random, settings, id, now));
+    plan(now, RandomArrival(random, settings, id, now));
     if (OneIn(5, random)) {
       const Instant gone = after(now, random.Between(0, 5'000));
-      node.Plan(gone, Gone{gone, RequestId{id}});
-      if (OneIn(2, random)) node.Plan(gone, Gone{gone, RequestId{id}});
+      plan(gone, Gone{gone, RequestId{id}});
+      if (OneIn(2, random)) plan(gone, Gone{gone, RequestId{id}});
     }
-    if (OneIn(40, random)) PlanUselessEvents(random, now, node);
-    if (OneIn(80, random)) node.Plan(now, SettingsChanged{now, RandomNode(random)});
+    if (OneIn(40, random)) PlanUselessEvents(random, now, plan);
+    if (OneIn(80, random)) plan(now, SettingsChanged{now, RandomNode(random)});
   }
   if (OneIn(4, random)) now = after(now, 1'000'000);
-  node.Plan(now, DrainWanted{now});
+  plan(now, DrainWanted{now});
   Arrived late = RandomArrival(random, settings, 301, now);
-  node.Plan(after(now, 1), late);
+  plan(after(now, 1), late);
 }
 
 }  // namespace cotenant

@@ -3,6 +3,7 @@
 /// Everything that can happen to a node, by chance with a seed: for tests of the brain.
 
 #include <cstdint>
+#include <functional>
 
 #include "simulation/simulated_node.h"
 
@@ -14,5 +15,10 @@ SimulationSettings RandomSettings(std::uint64_t seed);
 /// Plans arrivals, cancellations, loads, unloads, changes of policy, useless and unknown events,
 /// and a drain at the end. `settings` is what the node was made with.
 void PlanRandomScript(const SimulationSettings& settings, std::uint64_t seed, SimulatedNode& node);
+
+/// The same script, each event given to `plan`, which may change it on its way.
+using PlanEvent = std::function<void(Instant at, Event event)>;
+void PlanRandomScript(const SimulationSettings& settings, std::uint64_t seed,
+                      const PlanEvent& plan);
 
 }  // namespace cotenant
