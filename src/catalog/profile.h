@@ -53,4 +53,20 @@ struct NodeCosts {
   TimeDistribution reply;      ///< From the run's end to the reply written.
 };
 
+/// What `cotenant profile` measured on one machine. Facts of another network, ONNX Runtime, CPU or
+/// version of Cotenant are stale.
+struct MachineProfile {
+  struct Model {
+    std::string hash;  ///< Of the network's files, in hexadecimal digits.
+    ModelProfile profile;
+  };
+
+  std::string cpu;
+  std::string onnxruntime_version;
+  std::string cotenant_version;
+  std::int32_t slots = 1;
+  NodeCosts costs;
+  std::vector<Model> models;
+};
+
 }  // namespace cotenant
