@@ -207,6 +207,7 @@ void Scheduler::Body::ExpireWaiting() {
       reject.reason = RejectReason::kQueueTimeout;
     }
     EndByReject(index, reject);
+    LeaveModel(request.model);
   }
   for (;;) {
     const std::uint32_t queue = queues_.DueHeld(now_);

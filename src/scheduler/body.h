@@ -65,6 +65,8 @@ class Scheduler::Body {
   void EndWithRun(std::uint32_t request, End end, Instant at);
   void EndByReject(std::uint32_t request, const Reject& reject);
   void CountEnd(std::uint32_t request, End end);
+  /// An accepted request of the model has ended.
+  void LeaveModel(ModelId model);
 
   // loads.cc: models come and go.
   void On(const LoadWanted& event);

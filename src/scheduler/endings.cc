@@ -77,10 +77,13 @@ void Scheduler::Body::EndWithRun(std::uint32_t index, End end, Instant at) {
   Request& request = requests_[index];
   if (end == End::kReplied) request.run_ended = at;
   out_->actions.push_back(Reply{request.id, end});
-  const ModelId model = request.model;
+  CountEnd(index, end);
+  LeaveModel(request.model);
+}
+
+void Scheduler::Body::LeaveModel(ModelId model) {
   COTENANT_CHECK(models_[ToIndex(model)].accepted > 0);
   --models_[ToIndex(model)].accepted;
-  CountEnd(index, end);
   UnloadIfDone(model);
 }
 

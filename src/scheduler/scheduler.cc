@@ -18,6 +18,9 @@ void Scheduler::Crank(Instant now, std::span<const Event> events, ActionList& ac
 EndCounts Scheduler::Ends() const { return body_->ends(); }
 std::uint32_t Scheduler::Waiting(ModelId model) const { return body_->Waiting(model); }
 std::uint32_t Scheduler::Running() const { return body_->Running(); }
+Status Scheduler::CheckEvents(Instant now, std::span<const Event> events) const {
+  return body_->CheckEvents(now, events);
+}
 
 Scheduler::Body::Body(SchedulerSettings settings)
     : settings_(std::move(settings)),

@@ -9,6 +9,8 @@
 
 #include <memory>
 #include <span>
+#include <string>
+#include <string_view>
 
 #include "base/time.h"
 #include "scheduler/actions.h"
@@ -63,7 +65,17 @@ class Scheduler {
   /// Runs that have begun and not ended.
   std::uint32_t Running() const;
 
+  /// Appends the complete state as bytes. Between cranks only.
+  void Save(std::string& bytes) const;
+  /// A scheduler that decides from now on as the saved one would have; InvalidArgument, naming the
+  /// offset where it can, for bytes that no `Save` wrote.
+  static Result<std::unique_ptr<Scheduler>> Restore(std::string_view bytes);
+  /// Could a driver that keeps the contract of events.h tell these events now? For events that come
+  /// from a file: a crank takes them on trust.
+  Status CheckEvents(Instant now, std::span<const Event> events) const;
+
  private:
+  friend class Snapshot;
   class Body;
   std::unique_ptr<Body> body_;
 };

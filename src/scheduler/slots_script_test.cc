@@ -172,6 +172,16 @@ TEST(Loads, AnUnloadWaitsForTheLastAcceptedRequest) {
   EXPECT_EQ(script.Crank(80, {LoadWanted{At(80), ModelId{0}}}), Lines{"load 0"});
 }
 
+TEST(Loads, ARequestThatExpiredInItsQueueKeepsNoModelLoaded) {
+  Script script(Slots(1));
+  script.Load(0);
+  script.Crank(10, {script.Arrive(10, 1, 0)});
+  EXPECT_EQ(script.Crank(10, {script.Arrive(10, 2, 0, Us(50))}), Lines{"wake 60"});
+  EXPECT_EQ(script.Wake(60), Lines{"reject 2 expired"});
+  EXPECT_EQ(script.Crank(70, {script.Finish(70, 0, Us(60))}), Lines{"reply 1 replied"});
+  EXPECT_EQ(script.Crank(80, {UnloadWanted{At(80), ModelId{0}}}), Lines{"unload 0"});
+}
+
 TEST(Loads, AnUnloadThatOvertakesTheLoadFollowsItAtOnce) {
   Script script(Slots(1));
   script.Crank(10, {LoadWanted{At(10), ModelId{0}}, LoadWanted{At(10), ModelId{1}}});
