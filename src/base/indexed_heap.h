@@ -55,6 +55,20 @@ class IndexedHeap {
     Down(position_[moved]);
   }
 
+  /// For snapshots: calls `visit(item, key)` in the heap's own order. `Append`ed in that order to
+  /// an empty heap they make the same heap, the order of equal keys included.
+  template <typename Visit>
+  void ForEach(const Visit& visit) const {
+    for (const Entry& entry : entries_) visit(entry.item, entry.key);
+  }
+  /// False, changing nothing, when the item is there already or its key is below its parent's.
+  bool Append(std::uint32_t item, const Key& key) {
+    const std::size_t at = entries_.size();
+    if (Contains(item) || (at > 0 && key < entries_[(at - 1) / 2].key)) return false;
+    Set(item, key);
+    return true;
+  }
+
  private:
   static constexpr std::uint32_t kAbsent = 0xffffffffU;
   struct Entry {

@@ -46,6 +46,22 @@ class Slab {
   /// Places ever used; every index is below.
   std::size_t places() const { return items_.size(); }
 
+  /// For snapshots: the places not in use; the last one is taken next.
+  const std::vector<std::uint32_t>& free_places() const { return free_; }
+  /// Makes so many places with records set up anew, all in use but those in `free`, which must
+  /// name different places below `places`; false, changing nothing, when they do not.
+  bool Rebuild(std::size_t places, std::vector<std::uint32_t> free) {
+    std::vector<bool> seen(places);
+    for (std::uint32_t index : free) {
+      if (index >= places || seen[index]) return false;
+      seen[index] = true;
+    }
+    items_.assign(places, T{});
+    free_ = std::move(free);
+    size_ = places - free_.size();
+    return true;
+  }
+
  private:
   std::vector<T> items_;
   std::vector<std::uint32_t> free_;

@@ -26,6 +26,7 @@ class QuantileWindow {
   Duration Percentile(std::uint32_t percent) const;
 
  private:
+  friend class Snapshot;
   void RemoveSorted(std::int64_t sample);
   void InsertSorted(std::int64_t sample);
 

@@ -84,6 +84,7 @@ class RequestQueues {
   std::uint32_t waiting() const { return waiting_; }
 
  private:
+  friend class Snapshot;
   std::uint32_t QueueOf(const Request& request, ModelRecord& model, std::uint64_t sequence);
   void Drop(std::uint32_t queue, ModelRecord& model);
 

@@ -30,6 +30,7 @@ class RunEstimates {
   Duration MeanPerRow() const { return mean_per_row_; }
 
  private:
+  friend class Snapshot;
   struct RowClass {
     QuantileWindow window;
     Duration fastest;

@@ -43,6 +43,7 @@ class Slots {
   Duration FreeAfter(Duration work, std::int32_t cores, Instant now);
 
  private:
+  friend class Snapshot;
   static constexpr std::uint32_t kFree = kNowhere;
   struct Chain {
     std::int32_t slot = -1;

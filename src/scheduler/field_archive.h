@@ -1,0 +1,219 @@
+#pragma once
+
+/// Values to bytes and back, field by field: what event logs and snapshots are written with.
+///
+/// A type is described once, by a `VisitFields(archive, value)` that names its fields to an
+/// archive; `FieldWriter` and `FieldReader` are the two archives. Numbers are varints (LEB128,
+/// signed ones zigzagged), instants are distances from the archive's origin. The reader trusts
+/// nothing: after the first wrong byte it gives zeros and keeps the offset and what was wrong; it
+/// never takes more memory than some hundred times the bytes it reads.
+
+#include <array>
+#include <concepts>
+#include <cstddef>
+#include <cstdint>
+#include <limits>
+#include <map>
+#include <string>
+#include <string_view>
+#include <type_traits>
+#include <utility>
+#include <vector>
+
+#include "base/bytes.h"
+#include "base/ids.h"
+#include "base/result.h"
+#include "base/time.h"
+
+namespace cotenant {
+
+/// `T` or `const T`: for a `VisitFields` that serves both archives.
+template <typename T, typename U>
+concept Either = std::same_as<std::remove_const_t<T>, U>;
+
+/// The last enumerator, for enumerations that are not plain numbers. Specialised beside the
+/// `VisitFields` that use them.
+template <typename Enum>
+inline constexpr Enum kLastOf =
+    static_cast<Enum>(std::numeric_limits<std::underlying_type_t<Enum>>::max());
+
+constexpr std::uint64_t Zigzag(std::int64_t value) {
+  return (static_cast<std::uint64_t>(value) << 1) ^ static_cast<std::uint64_t>(value >> 63);
+}
+constexpr std::int64_t Unzigzag(std::uint64_t value) {
+  return static_cast<std::int64_t>((value >> 1) ^ (0 - (value & 1)));
+}
+
+class FieldWriter {
+ public:
+  static constexpr bool kReads = false;
+  /// Appends to `out`.
+  explicit FieldWriter(std::string& out, Instant origin = {}) : out_(out), origin_(origin) {}
+
+  void operator()(const auto&... fields) { (Put(fields), ...); }
+  void Varint(std::uint64_t value);
+  /// Eight bytes: for numbers that use all their bits.
+  void Fixed(const std::uint64_t& value) {
+    for (int shift = 0; shift < 64; shift += 8) out_.push_back(static_cast<char>(value >> shift));
+  }
+
+ private:
+  template <typename T>
+  void Put(const T& value) {
+    if constexpr (std::same_as<T, RequestId>) {
+      // The live server numbers requests by place and generation, in one half each.
+      const auto number = static_cast<std::uint64_t>(value);
+      Varint(number & 0xffffffffU);
+      Varint(number >> 32);
+    } else if constexpr (std::is_enum_v<T> || std::unsigned_integral<T>) {
+      Varint(static_cast<std::uint64_t>(value));
+    } else if constexpr (std::signed_integral<T>) {
+      Varint(Zigzag(value));
+    } else {
+      PutObject(value);
+    }
+  }
+  void PutObject(Duration value) { Varint(Zigzag(value.nanoseconds())); }
+  void PutObject(Bytes value) { Varint(Zigzag(value.count())); }
+  void PutObject(Instant value) {
+    // Zero is "never", which would else be the longest number.
+    if (value == Instant::Max()) return Varint(0);
+    const auto from = static_cast<std::uint64_t>(origin_.nanoseconds());
+    const auto distance = static_cast<std::uint64_t>(value.nanoseconds()) - from;
+    Varint(Zigzag(static_cast<std::int64_t>(distance)) + 1);
+  }
+  void PutObject(const std::string& value) {
+    Varint(value.size());
+    out_.append(value);
+  }
+  template <typename T>
+  void PutObject(const std::vector<T>& values) {
+    Varint(values.size());
+    for (const T& value : values) Put(value);
+  }
+  template <typename Key, typename T>
+  void PutObject(const std::map<Key, T>& values) {
+    Varint(values.size());
+    for (const auto& [key, value] : values) (*this)(key, value);
+  }
+  template <typename T>
+  void PutObject(const T& value) {
+    VisitFields(*this, value);
+  }
+
+  std::string& out_;
+  Instant origin_;
+};
+
+inline void FieldWriter::Varint(std::uint64_t value) {
+  if (value < 0x80) {
+    out_.push_back(static_cast<char>(value));
+    return;
+  }
+  std::array<char, 10> bytes{};
+  std::size_t size = 0;
+  for (; value >= 0x80; value >>= 7) bytes[size++] = static_cast<char>(value | 0x80);
+  bytes[size++] = static_cast<char>(value);
+  out_.append(bytes.data(), size);
+}
+
+class FieldReader {
+ public:
+  static constexpr bool kReads = true;
+  /// `base` is where `bytes` begins in its file, for messages.
+  explicit FieldReader(std::string_view bytes, std::size_t base = 0, Instant origin = {})
+      : bytes_(bytes), base_(base), origin_(origin) {}
+
+  void operator()(auto&... fields) { (Get(fields), ...); }
+  std::uint64_t Varint();
+  void Fixed(std::uint64_t& value);
+  /// How many elements follow: never more than bytes are left.
+  std::size_t Count();
+  /// The bytes from an earlier `at()` to here.
+  std::string_view Since(std::size_t at) const { return bytes_.substr(at, at_ - at); }
+  void SetOrigin(Instant origin) { origin_ = origin; }
+
+  std::size_t at() const { return at_; }
+  std::size_t left() const { return bytes_.size() - at_; }
+  bool ok() const { return wrong_ == nullptr; }
+  /// Keeps the first thing that was wrong; `what` lives for ever. Nothing is read any more.
+  void Fail(const char* what);
+  /// "offset 17: …" when anything was wrong.
+  Status status() const;
+
+ private:
+  template <typename T>
+  void Get(T& value) {
+    if constexpr (std::same_as<T, RequestId>) {
+      const std::uint64_t low = Varint();
+      const std::uint64_t high = Varint();
+      if (low > 0xffffffffU || high > 0xffffffffU) return Fail("a request's number is too large");
+      value = T{high << 32 | low};
+    } else if constexpr (std::is_enum_v<T>) {
+      const std::uint64_t number = Varint();
+      if (number > static_cast<std::uint64_t>(kLastOf<T>)) return Fail("no such enumerator");
+      value = static_cast<T>(number);
+    } else if constexpr (std::same_as<T, bool>) {
+      const std::uint64_t number = Varint();
+      if (number > 1) return Fail("a truth value is 0 or 1");
+      value = number == 1;
+    } else if constexpr (std::unsigned_integral<T>) {
+      const std::uint64_t number = Varint();
+      if (number > std::numeric_limits<T>::max()) return Fail("a number is too large");
+      value = static_cast<T>(number);
+    } else if constexpr (std::signed_integral<T>) {
+      const std::int64_t number = Unzigzag(Varint());
+      if (!std::in_range<T>(number)) return Fail("a number is too large");
+      value = static_cast<T>(number);
+    } else {
+      GetObject(value);
+    }
+  }
+  void GetObject(Duration& value) { value = Duration::Nanoseconds(Unzigzag(Varint())); }
+  void GetObject(Bytes& value) { value = Bytes(Unzigzag(Varint())); }
+  void GetObject(Instant& value) {
+    const std::uint64_t number = Varint();
+    if (number == 0) {
+      value = Instant::Max();
+      return;
+    }
+    const auto distance = static_cast<std::uint64_t>(Unzigzag(number - 1));
+    const auto from = static_cast<std::uint64_t>(origin_.nanoseconds());
+    value = Instant::FromNanoseconds(static_cast<std::int64_t>(from + distance));
+  }
+  void GetObject(std::string& value);
+  template <typename T>
+  void GetObject(std::vector<T>& values) {
+    values.clear();
+    for (std::size_t count = Count(); count > 0 && ok(); --count) {
+      T value{};
+      Get(value);
+      values.push_back(std::move(value));
+    }
+  }
+  template <typename Key, typename T>
+  void GetObject(std::map<Key, T>& values) {
+    values.clear();
+    for (std::size_t count = Count(); count > 0 && ok(); --count) {
+      Key key{};
+      T value{};
+      (*this)(key, value);
+      const bool rising = values.empty() || values.rbegin()->first < key;
+      if (!rising) return Fail("keys are not in order");
+      values.emplace_hint(values.end(), key, std::move(value));
+    }
+  }
+  template <typename T>
+  void GetObject(T& value) {
+    VisitFields(*this, value);
+  }
+
+  std::string_view bytes_;
+  std::size_t base_;
+  Instant origin_;
+  std::size_t at_ = 0;
+  const char* wrong_ = nullptr;
+  std::size_t wrong_at_ = 0;
+};
+
+}  // namespace cotenant
