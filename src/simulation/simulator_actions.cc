@@ -1,0 +1,177 @@
+/// What the brain's actions and the scenario's faults bring about.
+
+#include <algorithm>
+#include <utility>
+#include <variant>
+
+#include "base/check.h"
+#include "scheduler/profile_events.h"
+#include "simulation/simulator_body.h"
+
+namespace cotenant {
+namespace {
+
+constexpr Duration kUnloadTakes = Duration::Milliseconds(1);
+
+ModelSettings SettingsOf(const ScenarioModel& model) {
+  ModelSettings settings;
+  settings.rows_max = model.rows_max;
+  settings.cores = model.cores;
+  settings.batching = model.batching.has_value();
+  if (model.batching) settings.window = *model.batching;
+  return settings;
+}
+
+}  // namespace
+
+void Simulator::Body::BeginFault(const Fault& fault) {
+  if (const auto* slow = std::get_if<SlowDown>(&fault)) {
+    cpu_.Slow(slow->percent, now_);
+    Plan(now_ + slow->lasts, Kind::kFaultOver);
+  } else if (const auto* stop = std::get_if<Stop>(&fault)) {
+    cpu_.Freeze(now_, now_ + stop->lasts);
+  } else if (const auto* reload = std::get_if<Reload>(&fault)) {
+    const auto id = static_cast<ModelId>(scenario_model_.size());
+    const ScenarioModel& model = scenario_.models[reload->model];
+    scenario_model_.push_back(reload->model);
+    load_fails_.push_back(reload->fails || random_.Below(1'000) < model.load_failures_per_mille);
+    events_.push_back(LoadWanted{now_, id});
+  }
+}
+
+void Simulator::Body::EndLoad(ModelId id) {
+  if (load_fails_[ToIndex(id)]) {
+    events_.push_back(LoadFailed{now_, id, Code::kInternal});
+    return;
+  }
+  const ScenarioModel& model = scenario_.models[scenario_model_[ToIndex(id)]];
+  AppendProfileEvents(model.profile, id, now_, events_);
+  LoadFinished event;
+  event.at = now_;
+  event.model = id;
+  event.settings = SettingsOf(model);
+  event.ran_for = model.profile.load.empty() ? Duration() : model.profile.load.Median();
+  event.anonymous = model.profile.anonymous;
+  event.mapped = model.profile.mapped;
+  events_.push_back(std::move(event));
+  ModelId& serving = serving_[scenario_model_[ToIndex(id)]];
+  if (serving == id) return;
+  events_.push_back(UnloadWanted{now_, serving});
+  serving = id;
+}
+
+void Simulator::Body::CarryOut() {
+  for (const Action& action : actions_.actions) {
+    if (const auto* run = std::get_if<StartRun>(&action)) {
+      Start(*run);
+    } else if (const auto* reply = std::get_if<Reply>(&action)) {
+      EndRequest(reply->request, reply->end, {});
+    } else if (const auto* reject = std::get_if<Reject>(&action)) {
+      EndRequest(reject->request, reject->end, reject->reason);
+    } else if (const auto* wake = std::get_if<WakeAt>(&action)) {
+      wake_ = wake->at;
+      Plan(wake->at, Kind::kWake);
+    } else if (const auto* load = std::get_if<StartLoad>(&action)) {
+      const ModelProfile& profile = scenario_.models[scenario_model_[ToIndex(load->model)]].profile;
+      Plan(now_ + Draw(profile.load), Kind::kLoaded, ToIndex(load->model));
+    } else if (const auto* unload = std::get_if<StartUnload>(&action)) {
+      Plan(now_ + kUnloadTakes, Kind::kUnloaded, ToIndex(unload->model));
+    } else if (std::holds_alternative<Drained>(action)) {
+      drained_ = true;
+    }
+    // A stopped run ends by itself here: stopping late is allowed.
+  }
+  if (!chain_.empty()) StartChain();
+}
+
+void Simulator::Body::Start(const StartRun& run) {
+  const std::size_t model = scenario_model_[ToIndex(run.model)];
+  const auto [alone, beside] = DrawRun(model, run.rows, run.where == Where::kWorker);
+  if (run.where == Where::kInline) {
+    chain_.push_back({run.run, model, alone});
+    return;
+  }
+  const std::uint32_t index = occupancies_.Take();
+  Occupancy& occupancy = occupancies_[index];
+  occupancy.runs.assign(1, {run.run, model, alone});
+  const Instant start = now_ + Draw(scenario_.device.costs.hand_over);
+  occupancy.occupant = cpu_.Begin(now_, start, alone, beside, run.cores);
+  PlanEnd(index);
+}
+
+void Simulator::Body::StartChain() {
+  const std::uint32_t index = occupancies_.Take();
+  Occupancy& occupancy = occupancies_[index];
+  Duration total;
+  for (const InlineRun& run : chain_) total += run.takes;
+  occupancy.runs.swap(chain_);
+  chain_.clear();
+  occupancy.occupant = cpu_.Begin(now_, now_, total, total, 1);
+  PlanEnd(index);
+}
+
+void Simulator::Body::PlanEnd(std::uint32_t index) {
+  Occupancy& occupancy = occupancies_[index];
+  if (occupancy.occupant >= occupancy_of_.size()) occupancy_of_.resize(occupancy.occupant + 1);
+  occupancy_of_[occupancy.occupant] = index;
+  // A newer plan makes the older one void.
+  occupancy.sequence = ++sequence_ & 0xffffffffU;
+  Plan(cpu_.EndOf(occupancy.occupant), Kind::kOccupantEnds, occupancy.sequence << 32 | index);
+}
+
+Duration Simulator::Body::Draw(const TimeDistribution& times) {
+  if (times.empty()) return {};
+  return times.At(static_cast<std::uint32_t>(random_.Next() >> 32));
+}
+
+std::pair<Duration, Duration> Simulator::Body::DrawRun(std::size_t model, std::int32_t rows,
+                                                       bool with_beside) {
+  const RunTimes& times = scenario_.models[model].profile.ForRows(rows);
+  const auto fraction = static_cast<std::uint32_t>(random_.Next() >> 32);
+  Duration alone = times.alone.At(fraction);
+  Duration beside = with_beside && !times.beside.empty() ? times.beside.At(fraction) : alone;
+  if (rows > times.rows) {
+    alone = alone * rows / times.rows;
+    beside = beside * rows / times.rows;
+  }
+  // Never nothing: what ends begins before.
+  return {std::max(alone, Duration::Nanoseconds(1)), std::max(beside, Duration::Nanoseconds(1))};
+}
+
+void Simulator::Body::EndRequest(RequestId id, End end, RejectReason reason) {
+  Request* const request = Find(id);
+  COTENANT_CHECK(request != nullptr);
+  EndedRequest& ended = request->ended;
+  ended.tenant = request->arrival.tenant;
+  ended.model = request->arrival.model;
+  ended.rows = request->arrival.rows;
+  ended.latency_bound = request->arrival.latency_bound;
+  switch (end) {
+    case End::kReplied: ended.end = RunEnd::kReplied; break;
+    case End::kRejected: ended.end = RunEnd::kRejected; break;
+    case End::kExpired: ended.end = RunEnd::kExpired; break;
+    case End::kCancelled: ended.end = RunEnd::kGone; break;
+    case End::kFailed: ended.end = RunEnd::kFailed; break;
+  }
+  ended.reason = static_cast<std::size_t>(reason);
+  const auto index = static_cast<std::uint32_t>(ToIndex(id));
+  const Duration takes = Draw(scenario_.device.costs.reply);
+  if (takes == Duration()) return Written(index, now_);
+  cpu_.Interrupt(takes);
+  Plan(now_ + takes, Kind::kWritten, index);
+}
+
+void Simulator::Body::Written(std::uint32_t index, Instant at) {
+  Request& request = requests_[index];
+  events_.push_back(ReplyWritten{at, IdOf(index)});
+  if (request.vanished) request.ended.end = RunEnd::kGone;
+  request.ended.latency = at - request.at;
+  if (request.ended.latency_bound == Duration()) {
+    request.ended.latency_bound = scenario_.node.tenants[request.arrival.tenant].latency_bound;
+  }
+  tally_.Add(request.ended);
+  ++request.generation;
+  requests_.Give(index);
+}
+
+}  // namespace cotenant

@@ -1,0 +1,134 @@
+#pragma once
+
+/// The inside of the simulator. Private to simulation/: simulator.cc has the loop and what happens
+/// to the node, simulator_actions.cc what the brain's actions bring about.
+
+#include <optional>
+#include <utility>
+#include <vector>
+
+#include "base/random.h"
+#include "base/slab.h"
+#include "catalog/run_tally.h"
+#include "simulation/arrivals.h"
+#include "simulation/checker.h"
+#include "simulation/simulated_cpu.h"
+#include "simulation/simulator.h"
+
+namespace cotenant {
+
+class Simulator::Body {
+ public:
+  Body(const Scenario& scenario, SimulatorOptions options);
+
+  void Observe(Observer observer) { observers_.push_back(std::move(observer)); }
+  SimulationReport Run();
+  const SchedulerSettings& settings() const { return settings_; }
+
+ private:
+  /// A request from its arrival until its reply is written.
+  struct Request {
+    std::uint32_t generation = 0;
+    Arrival arrival;
+    Instant at;
+    Instant told_at;
+    bool told = false;
+    bool vanished = false;
+    EndedRequest ended;
+  };
+  struct InlineRun {
+    RunId run{};
+    std::size_t model = 0;
+    Duration takes;  ///< Alone.
+  };
+  /// A worker's run, or a chain of inline runs.
+  struct Occupancy {
+    std::uint64_t sequence = 0;
+    std::uint32_t occupant = kNowhere;
+    std::vector<InlineRun> runs;
+  };
+  /// What happens at a time.
+  struct Planned {
+    enum class Kind : unsigned char {
+      kTold,
+      kOccupantEnds,
+      kVanishes,
+      kWritten,
+      kWake,
+      kFault,
+      kFaultOver,
+      kLoaded,
+      kUnloaded
+    };
+    Instant at;
+    std::uint64_t sequence = 0;
+    std::uint64_t id = 0;
+    Kind kind = Kind::kWake;
+
+    bool operator<(const Planned& other) const {  // For a heap whose top is the earliest.
+      return at != other.at ? at > other.at : sequence > other.sequence;
+    }
+  };
+  using Kind = Planned::Kind;
+
+  void Plan(Instant at, Kind kind, std::uint64_t id = 0);
+  void LoadAll();
+  void Crank();
+  void TakeArrival();
+  void FetchArrival();
+  void Tell(std::uint32_t request);
+  void Happen(const Planned& planned);
+  void EndOccupancy(std::uint32_t index, std::uint64_t sequence);
+  void Vanish(RequestId id, Instant at);
+  void BeginFault(const Fault& fault);
+  void EndLoad(ModelId model);
+  void CarryOut();
+  void Start(const StartRun& run);
+  void StartChain();
+  void PlanEnd(std::uint32_t occupancy);
+  void EndRequest(RequestId id, End end, RejectReason reason);
+  void Written(std::uint32_t request, Instant at);
+  Duration Draw(const TimeDistribution& times);
+  std::pair<Duration, Duration> DrawRun(std::size_t model, std::int32_t rows, bool beside);
+  RequestId IdOf(std::uint32_t index) const {
+    return RequestId{(std::uint64_t{requests_[index].generation} << 32) | index};
+  }
+  /// Null when its reply is written.
+  Request* Find(RequestId id);
+
+  const Scenario& scenario_;
+  SimulatorOptions options_;
+  SchedulerSettings settings_;
+  Scheduler scheduler_;
+  Checker checker_;
+  RunTally tally_;
+  ArrivalStream arrivals_;
+  SimulatedCpu cpu_;
+  Random random_;
+  std::vector<Observer> observers_;
+
+  std::vector<Planned> planned_;  ///< A heap.
+  std::uint64_t sequence_ = 0;
+  std::vector<Event> events_;  ///< For the next crank.
+  ActionList actions_;
+  Instant now_;
+  Instant start_;  ///< The scenario's clock is zero.
+  Instant wake_ = Instant::Max();
+  std::optional<Arrival> next_;
+  std::uint64_t arrived_ = 0;
+  std::uint64_t untold_ = 0;
+  bool draining_ = false;
+  bool drained_ = false;
+
+  Slab<Request> requests_;
+  Slab<Occupancy> occupancies_;
+  std::vector<std::uint32_t> occupancy_of_;  ///< By occupant.
+  std::vector<InlineRun> chain_;
+  std::vector<Instant> reader_free_;  ///< Each I/O thread reads one request at a time.
+  std::size_t reader_ = 0;
+  std::vector<std::size_t> scenario_model_;  ///< By ModelId.
+  std::vector<bool> load_fails_;             ///< By ModelId.
+  std::vector<ModelId> serving_;             ///< By the scenario's model.
+};
+
+}  // namespace cotenant
