@@ -1,7 +1,9 @@
 #include "config/run_result_file.h"
 
+#include <array>
 #include <cerrno>
 #include <cstdio>
+#include <cstdlib>
 #include <cstring>
 #include <filesystem>
 #include <fstream>
@@ -49,6 +51,23 @@ constexpr struct {
     {"connections_peak", &WallFacts::connections_peak},
 };
 
+constexpr struct {
+  const char* key;
+  std::uint64_t SimulatedFacts::*field;
+} kSimulatedCounts[] = {
+    {"cranks", &SimulatedFacts::cranks},
+    {"runs", &SimulatedFacts::runs},
+    {"batched_runs", &SimulatedFacts::batched},
+    {"inline_runs", &SimulatedFacts::inline_runs},
+};
+
+/// Sixteen digits: as a number it would lose some in readers that know only doubles.
+std::string DigestText(std::uint64_t digest) {
+  std::array<char, 17> text;
+  std::snprintf(text.data(), text.size(), "%016llx", static_cast<unsigned long long>(digest));
+  return text.data();
+}
+
 Json PercentOf(const std::optional<std::int64_t>& thousandths) {
   if (!thousandths) return nullptr;
   return static_cast<double>(*thousandths) / 1000;
@@ -86,6 +105,14 @@ Json WallJson(const WallFacts& wall) {
   json["host_idle_percent"] = wall.host_idle_percent;
   for (const auto& span : kWallSpans) json[span.key] = (wall.*span.field).nanoseconds();
   for (const auto& count : kWallCounts) json[count.key] = wall.*count.field;
+  return json;
+}
+
+Json SimulatedJson(const SimulatedFacts& facts) {
+  Json json;
+  json["digest"] = DigestText(facts.digest);
+  for (const auto& count : kSimulatedCounts) json[count.key] = facts.*count.field;
+  json["took_ns"] = facts.took.nanoseconds();
   return json;
 }
 
@@ -173,6 +200,16 @@ GroupResult ReadGroup(const Reader& reader) {
   return group;
 }
 
+SimulatedFacts ReadSimulated(const Reader& reader) {
+  SimulatedFacts facts;
+  facts.digest = std::strtoull(reader.Get<std::string>("digest").c_str(), nullptr, 16);
+  for (const auto& count : kSimulatedCounts) {
+    facts.*count.field = reader.Get<std::uint64_t>(count.key);
+  }
+  facts.took = reader.Span("took_ns");
+  return facts;
+}
+
 WallFacts ReadWall(const Reader& reader) {
   WallFacts wall;
   wall.started = reader.Get<std::string>("started");
@@ -202,6 +239,7 @@ RunResult ReadAll(const Reader& reader) {
   reader.Objects("errors", [&](const Reader& error) {
     result.errors.emplace_back(error.Get<std::string>("text"), error.Get<std::uint64_t>("count"));
   });
+  if (reader.Has("simulated")) result.simulated = ReadSimulated(reader.Object("simulated"));
   if (reader.Has("wall")) result.wall = ReadWall(reader.Object("wall"));
   return result;
 }
@@ -233,6 +271,7 @@ std::string RunResultJson(const RunResult& result) {
   for (const auto& [text, count] : result.errors) {
     errors.push_back({{"text", text}, {"count", count}});
   }
+  if (result.simulated) json["simulated"] = SimulatedJson(*result.simulated);
   if (result.wall) json["wall"] = WallJson(*result.wall);
   // Error texts come from servers, and may be anything.
   return json.dump(2, ' ', false, Json::error_handler_t::replace) + "\n";

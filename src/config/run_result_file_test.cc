@@ -50,12 +50,19 @@ TEST(RunResultFile, WhatIsWrittenIsReadBack) {
   EXPECT_EQ(read->wall->late_p99, Duration::Microseconds(77));
 }
 
-TEST(RunResultFile, ASimulatedResultHasNoWallFacts) {
+TEST(RunResultFile, ASimulatedResultHasADigestAndNoWallFacts) {
   RunResult result = SomeResult();
   result.wall.reset();
+  result.simulated.emplace();
+  result.simulated->digest = 0xfedcba9876543210;
+  result.simulated->took = Duration::Seconds(4);
   const std::string text = RunResultJson(result);
   EXPECT_EQ(text.find("\"wall\""), std::string::npos);
-  EXPECT_FALSE(ParseRunResult(text)->wall);
+  const Result<RunResult> read = ParseRunResult(text);
+  ASSERT_TRUE(read.ok()) << read.status().message();
+  EXPECT_FALSE(read->wall);
+  EXPECT_EQ(read->simulated->digest, 0xfedcba9876543210);
+  EXPECT_EQ(read->simulated->took, Duration::Seconds(4));
 }
 
 TEST(RunResultFile, ErrorsNameTheKey) {

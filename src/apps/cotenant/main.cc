@@ -7,6 +7,7 @@
 #include <string_view>
 #include <vector>
 
+#include "apps/cotenant/compare.h"
 #include "apps/cotenant/serve.h"
 #include "config/nearest.h"
 #include "config/options.h"
@@ -25,6 +26,7 @@ struct Command {
 constexpr Command kCommands[] = {
     {"serve", "MODELS_DIR", "serve a directory of models (laid out as for Triton)",
      [](std::span<const std::string> arguments) { return Serve(Program::kCotenant, arguments); }},
+    {"compare", "RUN_A RUN_B", "two result files side by side", Compare},
 };
 
 std::string Usage() {
