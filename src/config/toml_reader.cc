@@ -50,12 +50,6 @@ TomlNode Convert(const toml::node& node) {
   return result;
 }
 
-std::string Short(double number) {
-  char buffer[32];
-  std::snprintf(buffer, sizeof buffer, "%.12g", number);
-  return buffer;
-}
-
 std::string Quoted(std::string_view key) { return "'" + std::string(key) + "'"; }
 
 }  // namespace
@@ -185,8 +179,9 @@ void TomlReader::Scaled(const TomlNode& table, std::string_view key, double leas
     value = Round(node->real, scale);
     return;
   }
-  Error(node->place, Quoted(key) + ": expected a number " + Range(least, most) +
-                         (node->is_number() ? ", got " + Short(node->real) : ""));
+  Error(node->place, Quoted(key) + ": expected a number from " + NumberText(least) + " to " +
+                         NumberText(most) +
+                         (node->is_number() ? ", got " + NumberText(node->real) : ""));
 }
 
 void TomlReader::Truth(const TomlNode& table, std::string_view key, bool& value) {
@@ -220,8 +215,10 @@ std::int64_t TomlReader::Round(double number, double scale) {
   return static_cast<std::int64_t>(product < 0 ? product - 0.5 : product + 0.5);
 }
 
-std::string TomlReader::Range(double least, double most) {
-  return "from " + Short(least) + " to " + Short(most);
+std::string TomlReader::NumberText(double number) {
+  char buffer[32];
+  std::snprintf(buffer, sizeof buffer, "%.12g", number);
+  return buffer;
 }
 
 }  // namespace cotenant

@@ -90,8 +90,8 @@ class TomlReader {
 
   /// `number` times `scale`, to the nearest integer.
   static std::int64_t Round(double number, double scale);
-  /// "from 0.5 to 100".
-  static std::string Range(double least, double most);
+  /// As people write it, to 12 digits.
+  static std::string NumberText(double number);
 
  private:
   struct Mistake {
