@@ -47,6 +47,9 @@ struct AdmissionChoice {
   AdmissionReason reason = AdmissionReason::kTaken;
   /// When refused: the smallest longer bound that would have been admitted, in whole microseconds.
   Duration earliest_bound;
+  /// What the bound was compared with: the p95 of the finish, or the fastest run. Zero: with
+  /// nothing.
+  Duration estimate = Duration();
 };
 
 class AdmissionPolicy {

@@ -26,12 +26,12 @@ class Feasible final : public AdmissionPolicy {
   AdmissionChoice Choose(const AdmissionView& request) const override {
     if (!request.estimated) return {true, AdmissionReason::kUnknown, {}};
     if (request.bound < request.fastest) {
-      return {false, AdmissionReason::kBelowFastest, EarliestBound(request)};
+      return {false, AdmissionReason::kBelowFastest, EarliestBound(request), request.fastest};
     }
-    if (request.idle || request.finish->For(request.bound) <= request.bound) {
-      return {true, AdmissionReason::kTaken, {}};
-    }
-    return {false, AdmissionReason::kTooLate, EarliestBound(request)};
+    if (request.idle) return {true, AdmissionReason::kTaken, {}, request.fastest};
+    const Duration finish = request.finish->For(request.bound);
+    if (finish <= request.bound) return {true, AdmissionReason::kTaken, {}, finish};
+    return {false, AdmissionReason::kTooLate, EarliestBound(request), finish};
   }
 
  private:

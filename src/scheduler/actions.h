@@ -14,11 +14,9 @@
 #include "base/result.h"
 #include "base/time.h"
 #include "catalog/outcome.h"
+#include "scheduler/decision.h"
 
 namespace cotenant {
-
-/// Where a run is carried out: on the thread that took the action (no hand-over), or on a worker.
-enum class Where : unsigned char { kInline, kWorker };
 
 /// Execute these members as one batch. Inline runs of one crank are carried out one after another;
 /// their ends are events of the same thread's next crank.
@@ -58,6 +56,9 @@ struct Reject {
   Duration earliest_bound;
   /// When to try again; zero when unknown.
   Duration retry_after;
+  /// kNotFeasible: what the bound was compared with: the estimated time from arrival to reply
+  /// (p95), or the fastest run ever seen.
+  Duration estimate;
 };
 
 /// Load the model now; ends by `LoadFinished` or `LoadFailed`.
@@ -85,10 +86,15 @@ using Action =
 struct ActionList {
   std::vector<Action> actions;
   std::vector<RequestId> members;
+  /// Why, in the order decided; filled only while `with_reasons`. Not part of what is carried out,
+  /// of logs or of replays.
+  std::vector<Decision> decisions;
+  bool with_reasons = false;  ///< Set by the owner; `Clear` keeps it.
 
   void Clear() {
     actions.clear();
     members.clear();
+    decisions.clear();
   }
   std::span<const RequestId> MembersOf(const StartRun& run) const {
     return std::span(members).subspan(run.first_member, run.member_count);

@@ -15,7 +15,8 @@ namespace {
 /// One model run inline, one batched on workers; bounds, cancellations, two tenants; a steady rate.
 class SteadyLoad {
  public:
-  explicit SteadyLoad(std::string_view dispatch) : script_(Settings(dispatch)) {
+  SteadyLoad(std::string_view dispatch, bool with_reasons) : script_(Settings(dispatch)) {
+    script_.actions.with_reasons = with_reasons;
     ModelSettings batching;
     batching.rows_max = 4;
     batching.batching = true;
@@ -68,13 +69,15 @@ class SteadyLoad {
 
 TEST(SteadyPath, AllocatesNothingOnceItsContainersHaveGrown) {
   for (std::string_view dispatch : kDispatchNames) {
-    SteadyLoad load(dispatch);
-    for (int step = 0; step < 2'000; ++step) load.Step();
-    const std::uint64_t before = AllocationCount();
-    for (int step = 0; step < 10'000; ++step) load.Step();
-    EXPECT_EQ(AllocationCount() - before, 0U) << dispatch;
-    EXPECT_GT(load.Ends().replied, 20'000U);
-    EXPECT_GT(load.Ends().cancelled, 100U);
+    for (bool with_reasons : {false, true}) {
+      SteadyLoad load(dispatch, with_reasons);
+      for (int step = 0; step < 2'000; ++step) load.Step();
+      const std::uint64_t before = AllocationCount();
+      for (int step = 0; step < 10'000; ++step) load.Step();
+      EXPECT_EQ(AllocationCount() - before, 0U) << dispatch;
+      EXPECT_GT(load.Ends().replied, 20'000U);
+      EXPECT_GT(load.Ends().cancelled, 100U);
+    }
   }
 }
 

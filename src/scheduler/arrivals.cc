@@ -10,7 +10,7 @@ namespace cotenant {
 namespace {
 
 Reject Expired(const Request& request) {
-  return {request.id, End::kExpired, Code::kDeadlineExceeded, RejectReason::kExpired, {}, {}};
+  return {request.id, End::kExpired, Code::kDeadlineExceeded, RejectReason::kExpired, {}, {}, {}};
 }
 
 }  // namespace
@@ -67,6 +67,10 @@ void Scheduler::Body::On(const Arrived& event) {
   ++ends_.accepted;
   if (model != nullptr) SetLimits(request, event, *model);
   if (const auto refusal = Refusal(request, model); refusal.has_value()) {
+    // What admission refused was noted where it was asked.
+    if (out_->with_reasons && refusal->reason != RejectReason::kNotFeasible) {
+      NoteRefusal(request, model, refusal->reason);
+    }
     EndByReject(index, *refusal);
     return;
   }
@@ -95,7 +99,7 @@ void Scheduler::Body::SetLimits(Request& request, const Arrived& event, const Mo
 
 std::optional<Reject> Scheduler::Body::Refusal(const Request& request, const ModelRecord* model) {
   const auto unavailable = [&](RejectReason reason, Duration retry_after = {}) {
-    return Reject{request.id, End::kRejected, Code::kUnavailable, reason, {}, retry_after};
+    return Reject{request.id, End::kRejected, Code::kUnavailable, reason, {}, retry_after, {}};
   };
   if (draining_) return unavailable(RejectReason::kDraining);
   if (model == nullptr || model->state != ModelRecord::State::kReady || model->unload_wanted) {
@@ -116,7 +120,10 @@ std::optional<Reject> Scheduler::Body::Refusal(const Request& request, const Mod
 
 std::optional<Reject> Scheduler::Body::NotFeasible(const Request& request,
                                                    const ModelRecord& model) {
-  if (request.deadline == Instant::Max()) return std::nullopt;
+  if (request.deadline == Instant::Max()) {
+    if (out_->with_reasons) NoteTaken(request);
+    return std::nullopt;
+  }
   Request asking = request;
   asking.virtual_start = accounts_.VirtualStart(request.tenant);
   asking.cost = CostOf(request, model);
@@ -128,6 +135,7 @@ std::optional<Reject> Scheduler::Body::NotFeasible(const Request& request,
   view.idle = runs_.size() == 0 && queues_.waiting() == 0;
   view.finish = &forecast;
   const AdmissionChoice choice = admission_->Choose(view);
+  if (out_->with_reasons) NoteAdmission(asking, view.bound, choice);
   if (choice.admit) return std::nullopt;
   // Busy: what it lacks may have passed after that long. Idle: waiting does not help.
   const bool later_helps = choice.reason == AdmissionReason::kTooLate;
@@ -136,7 +144,8 @@ std::optional<Reject> Scheduler::Body::NotFeasible(const Request& request,
                 Code::kUnavailable,
                 RejectReason::kNotFeasible,
                 choice.earliest_bound,
-                later_helps ? choice.earliest_bound - view.bound : Duration()};
+                later_helps ? choice.earliest_bound - view.bound : Duration(),
+                choice.estimate};
 }
 
 void Scheduler::Body::Enqueue(std::uint32_t index, Duration cost) {
@@ -173,9 +182,11 @@ void Scheduler::Body::On(const Gone& event) {
   if (request.state == Request::State::kWaiting) {
     accounts_.Charge(request.tenant, Duration() - request.cost);
     Dequeue(index);
+    if (out_->with_reasons) NoteEnd(request, End::kCancelled, RejectReason::kExpired);
     EndWithRun(index, End::kCancelled, event.at);
   } else if (request.state == Request::State::kRunning && !request.gone) {
     request.gone = true;
+    if (out_->with_reasons) NoteEnd(request, End::kCancelled, RejectReason::kExpired);
     StartedRun& run = runs_[request.run];
     COTENANT_CHECK(run.live > 0);
     if (--run.live == 0) out_->actions.push_back(StopRun{run.id});
@@ -206,6 +217,7 @@ void Scheduler::Body::ExpireWaiting() {
       reject.code = Code::kUnavailable;
       reject.reason = RejectReason::kQueueTimeout;
     }
+    if (out_->with_reasons) NoteEnd(requests_[index], reject.end, reject.reason);
     EndByReject(index, reject);
     LeaveModel(request.model);
   }

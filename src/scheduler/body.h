@@ -55,6 +55,20 @@ class Scheduler::Body {
   void UsePolicies(const PolicyChoice& choice);
   void RankAnew();
 
+  // reasons.cc: what was decided, as data. Called only while the crank's owner asks for it.
+  AdmissionDecision AdmissionOf(const Request& request);
+  void NoteTaken(const Request& request);
+  void NoteAdmission(const Request& request, Duration bound, const AdmissionChoice& choice);
+  void NoteRefusal(const Request& request, const ModelRecord* model, RejectReason reason);
+  void NoteHold(std::uint32_t queue, BatchReason why, Instant until);
+  void NoteStart(std::uint32_t queue, RequestQueues::Batch batch, Where where,
+                 const BatchChoice& choice);
+  WhereReason WhyThere(const ModelRecord& model, std::uint32_t queue, RequestQueues::Batch batch,
+                       Where where, const BatchChoice& choice) const;
+  void NoteStarted(const StartRun& action);
+  void NoteEnd(const Request& request, End end, RejectReason reason);
+  void NoteRerun(const Request& request, const StartedRun& run);
+
   // endings.cc: runs end, requests end, replies are written.
   void On(const RunFinished& event);
   void On(const RunFailed& event);
@@ -85,7 +99,8 @@ class Scheduler::Body {
   bool StartFrom(std::uint32_t queue);
   BatchChoice Choose(std::uint32_t queue, const ModelRecord& model);
   bool RoomInline(const ModelRecord& model, std::int32_t rows) const;
-  void Start(std::uint32_t queue, RequestQueues::Batch batch, Where where);
+  void Start(std::uint32_t queue, RequestQueues::Batch batch, Where where,
+             const BatchChoice& choice);
   void TakeSlot(std::uint32_t run, StartRun& action);
   void Touch(std::uint32_t queue);
   bool MayInline(const ModelRecord& model, std::int32_t rows) const;
@@ -132,6 +147,7 @@ class Scheduler::Body {
   Duration chain_takes_;
   bool inline_blocked_ = false;
   bool others_blocked_ = false;
+  std::size_t start_noted_ = 0;  ///< Where the run that begins is noted.
 };
 
 }  // namespace cotenant

@@ -36,27 +36,29 @@ bool Scheduler::Body::StartFrom(std::uint32_t queue) {
   if (!may_inline && !may_take) return false;
   if (model.KeepsOrder() && model.running > 0) {
     // Replies in order need runs in order; the end of the run touches the queue.
+    if (out_->with_reasons) NoteHold(queue, BatchReason::kAlone, Instant::Max());
     queues_.Hold(queue, Instant::Max());
     return true;
   }
   const BatchChoice choice = Choose(queue, model);
   if (choice.rows == 0) {
     COTENANT_CHECK(choice.until > now_);
+    if (out_->with_reasons) NoteHold(queue, choice.reason, choice.until);
     queues_.Hold(queue, choice.until);
     return true;
   }
   const RequestQueues::Batch batch = queues_.Peek(queue, choice.rows);
   if (may_inline && MayInline(model, batch.rows) && RoomInline(model, batch.rows)) {
-    Start(queue, batch, Where::kInline);
+    Start(queue, batch, Where::kInline, choice);
     return true;
   }
   if (may_take && slots_.free() >= CoresOf(model)) {
-    Start(queue, batch, Where::kWorker);
+    Start(queue, batch, Where::kWorker, choice);
     return true;
   }
   const RequestQueues::Batch first{1, requests_[queues_.First(queue)].rows};
   if (may_inline && batch.count > 1 && RoomInline(model, first.rows)) {
-    Start(queue, first, Where::kInline);
+    Start(queue, first, Where::kInline, choice);
     return true;
   }
   return false;
@@ -110,7 +112,9 @@ RequestView Scheduler::Body::ViewOf(const Request& request) const {
   return {request.taken, request.deadline, request.virtual_start, request.cost / cores};
 }
 
-void Scheduler::Body::Start(std::uint32_t queue, RequestQueues::Batch batch, Where where) {
+void Scheduler::Body::Start(std::uint32_t queue, RequestQueues::Batch batch, Where where,
+                            const BatchChoice& choice) {
+  if (out_->with_reasons) NoteStart(queue, batch, where, choice);
   const ModelId model_id = queues_.queue(queue).model;
   ModelRecord& model = models_[ToIndex(model_id)];
   const std::uint32_t index = runs_.Take();
@@ -147,6 +151,7 @@ void Scheduler::Body::Start(std::uint32_t queue, RequestQueues::Batch batch, Whe
     out_->members.push_back(request.id);
   }
   TakeSlot(index, action);
+  if (out_->with_reasons) NoteStarted(action);
   out_->actions.push_back(action);
 }
 

@@ -57,8 +57,10 @@ void Scheduler::Body::On(const RunFailed& event) {
     if (requests_[m].gone) {
       EndWithRun(m, End::kCancelled, event.at);
     } else if (rerun) {
+      if (out_->with_reasons) NoteRerun(requests_[m], run);
       RerunAlone(m);
     } else {
+      if (out_->with_reasons) NoteEnd(requests_[m], End::kFailed, RejectReason::kExpired);
       EndWithRun(m, End::kFailed, event.at);
     }
     m = next;

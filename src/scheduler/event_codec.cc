@@ -121,8 +121,8 @@ void VisitFields(Archive& archive, Either<Reply> auto& action) {
 
 template <typename Archive>
 void VisitFields(Archive& archive, Either<Reject> auto& action) {
-  auto& [request, end, code, reason, earliest_bound, retry_after] = action;
-  archive(request, end, code, reason, earliest_bound, retry_after);
+  auto& [request, end, code, reason, earliest_bound, retry_after, estimate] = action;
+  archive(request, end, code, reason, earliest_bound, retry_after, estimate);
 }
 
 template <typename Archive>

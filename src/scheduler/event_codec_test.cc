@@ -102,7 +102,7 @@ class RandomFields {
       case 2: list.actions.push_back(Reply{Request(), Of(End::kFailed)}); break;
       case 3:
         list.actions.push_back(Reject{Request(), Of(End::kFailed), Of(Code::kInternal),
-                                      Of(RejectReason::kModelUnloaded), Span(), Span()});
+                                      Of(RejectReason::kModelUnloaded), Span(), Span(), Span()});
         break;
       case 4: list.actions.push_back(StartLoad{Model()}); break;
       case 5: list.actions.push_back(StartUnload{Model()}); break;

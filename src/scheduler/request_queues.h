@@ -24,9 +24,7 @@ struct QueueKey {
   std::uint64_t key = 0;
   bool operator==(const QueueKey&) const = default;
 };
-inline std::uint64_t HashOf(const QueueKey& key) {
-  return MixBits(HashOf(key.model) ^ key.key);
-}
+inline std::uint64_t HashOf(const QueueKey& key) { return MixBits(HashOf(key.model) ^ key.key); }
 
 class RequestQueues {
  public:
@@ -67,6 +65,8 @@ class RequestQueues {
     return ready_.Contains(queue) || ready_inline_.Contains(queue);
   }
   const Queue& queue(std::uint32_t queue) const { return queues_[queue]; }
+  /// The dispatch policy's rank of a waiting request.
+  std::int64_t RankOf(std::uint32_t request) const { return by_rank_.RankOf(request).primary; }
   std::uint32_t First(std::uint32_t queue) const { return by_queue_.First(queues_[queue].root); }
   std::int64_t Rows(std::uint32_t queue) const { return by_queue_.Sum(queues_[queue].root); }
   /// What one run of at most `rows` rows would take; at least the first request.

@@ -24,6 +24,8 @@ class TenantAccounts {
   /// Tenants ever listed.
   std::size_t size() const { return accounts_.size(); }
   Duration LatencyBound(TenantId tenant) const { return of(tenant).latency_bound; }
+  std::uint32_t Waiting(TenantId tenant) const { return of(tenant).waiting; }
+  std::uint32_t WaitingMax(TenantId tenant) const { return of(tenant).waiting_max; }
   bool Full(TenantId tenant) const { return of(tenant).waiting >= of(tenant).waiting_max; }
 
   /// The virtual time at which a request that arrives now would start; never before that of a

@@ -78,6 +78,7 @@ TEST(RandomScripts, ReplayedIntoAFreshSchedulerGiveTheSameActions) {
     Scheduler fresh(settings.scheduler);
     Checker checker(settings.scheduler);
     ActionList actions;
+    actions.with_reasons = true;  // Telling why changes nothing.
     for (const Recorded& crank : played.log) {
       fresh.Crank(crank.now, crank.events, actions);
       checker.Crank(crank.now, crank.events, actions);
