@@ -17,6 +17,8 @@ constexpr std::size_t kVersionsMax = 8;
 constexpr std::size_t kTensorBytesMax = 64 * 1024 * 1024;
 /// Of a single request. Raise it for servers that take larger ones.
 constexpr std::size_t kRequestBytesMax = 1024 * 1024 * 1024;
+/// Every number of rows has bodies of its own. Raise it for models that take larger batches.
+constexpr std::int32_t kRowsMax = 4096;
 constexpr std::size_t kTextSize = 8;
 
 /// One input, and what a row of it takes.
@@ -210,6 +212,11 @@ Status CheckNames(const std::string& model, const std::vector<Input>& inputs,
 Result<RequestBodies> RequestBodies::Build(
     const std::string& model, const ModelMetadata& metadata, std::int32_t rows_max,
     const std::vector<std::pair<std::string, std::string>>& files, Random& random) {
+  if (rows_max > kRowsMax) {
+    return InvalidArgument("model '" + model + "': the load generator sends at most " +
+                           std::to_string(kRowsMax) + " rows, but the load asks for " +
+                           std::to_string(rows_max));
+  }
   std::vector<Input> inputs;
   std::size_t total = 0;
   for (const TensorSpec& spec : metadata.inputs) {

@@ -116,6 +116,8 @@ TEST(RequestBodies, MistakesNameTheModel) {
   const ModelMetadata fixed = Metadata(R"({"name": "x", "datatype": "FP32", "shape": [4]})");
   EXPECT_EQ(RequestBodies::Build("net", fixed, 2, {}, random).status().message(),
             "model 'net' takes no batches, but the load asks for 2 rows");
+  EXPECT_EQ(RequestBodies::Build("net", Metadata(kImage), 4097, {}, random).status().message(),
+            "model 'net': the load generator sends at most 4096 rows, but the load asks for 4097");
   const Files unknown = {{"y", "/none"}};
   EXPECT_EQ(RequestBodies::Build("net", fixed, 1, unknown, random).status().message(),
             "model 'net' has no input 'y'");

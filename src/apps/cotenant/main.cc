@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "apps/cotenant/compare.h"
+#include "apps/cotenant/load.h"
 #include "apps/cotenant/serve.h"
 #include "config/nearest.h"
 #include "config/options.h"
@@ -26,6 +27,7 @@ struct Command {
 constexpr Command kCommands[] = {
     {"serve", "MODELS_DIR", "serve a directory of models (laid out as for Triton)",
      [](std::span<const std::string> arguments) { return Serve(Program::kCotenant, arguments); }},
+    {"load", "SCENARIO", "play a scenario's load against a server", Load},
     {"compare", "RUN_A RUN_B", "two result files side by side", Compare},
 };
 
