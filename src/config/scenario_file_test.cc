@@ -69,7 +69,14 @@ mapped_mib = 3
 anonymous_mib = 1
 load_failures_percent = 2.5
 run_failures_percent = 0.1
-dynamic_batching = { preferred_batch_size = [8, 4], max_queue_delay_microseconds = 100, preserve_ordering = true, default_queue_policy = { timeout_action = "DELAY", default_timeout_microseconds = 7, max_queue_size = 9 } }
+[models.dynamic_batching]
+preferred_batch_size = [8, 4]
+max_queue_delay_microseconds = 100
+preserve_ordering = true
+[models.dynamic_batching.default_queue_policy]
+timeout_action = "DELAY"
+default_timeout_microseconds = 7
+max_queue_size = 9
 [[load]]
 model = "resnet"
 pattern = "constant"
