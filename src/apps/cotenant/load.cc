@@ -112,10 +112,14 @@ std::string GeneratorText(const RunResult& result, std::int64_t connections_max)
                 Milliseconds(wall.late_p99).c_str(), Milliseconds(wall.late_max).c_str(),
                 wall.host_steal_percent, wall.host_idle_percent);
   std::string all = text;
-  if (wall.late_p99 > kLateMax || cpu > kClientCpuMax) {
+  if (cpu > kClientCpuMax) {
     all +=
-        "The generator was a bottleneck: latencies contain its own lateness. Lower the load, or "
-        "give it a core of its own.\n";
+        "The generator was the bottleneck: it took all of a core. Lower the load, or play parts of "
+        "it from several generators.\n";
+  } else if (wall.late_p99 > kLateMax) {
+    all +=
+        "Requests were sent late, and latencies contain it: the generator did not get the CPU in "
+        "time. Give it a core of its own (taskset), or a less busy machine.\n";
   }
   if (wall.waited_for_connection > 0) {
     all += std::to_string(wall.waited_for_connection) +
