@@ -268,6 +268,10 @@ constexpr Flag kFlags[] = {
      SET(SetName(v, kAdmissionNames, o.admission))},
     {"decision-trace", kValue, kUsed, "Scheduling", "FILE", "write every decision as CSV",
      SET(SetText(v, o.decision_trace))},
+    {"record", kValue, kUsed, "Scheduling", "LOG",
+     "write an event log, for `cotenant simulate --replay LOG`", SET(SetText(v, o.record))},
+    {"record-max-bytes", kValue, kUsed, "Scheduling", "BYTES",
+     "then LOG becomes LOG.1 and a new one begins (64MiB)", SET(SetBytes(v, o.record_bytes_max))},
 
     {"connections-max", kValue, kUsed, "Limits", "N", "HTTP connections (12000)",
      SET(SetCount(v, o.limits.connections_max))},

@@ -71,7 +71,9 @@ TEST(Options, EveryFlagTakesItsValueInBothForms) {
                                  "--grpc-keepalive-time=5",
                                  "--dispatch=fifo",
                                  "--grpc-use-ssl=false",
-                                 "--decision-trace=t.csv"});
+                                 "--decision-trace=t.csv",
+                                 "--record=box.log",
+                                 "--record-max-bytes=8MiB"});
   ASSERT_TRUE(options.ok()) << options.status().message();
   EXPECT_EQ(options->control, ModelControl::kExplicit);
   EXPECT_EQ(options->load_models, (std::vector<std::string>{"a", "b"}));
@@ -89,6 +91,8 @@ TEST(Options, EveryFlagTakesItsValueInBothForms) {
   EXPECT_EQ(options->keepalive.time, Duration::Milliseconds(5));
   EXPECT_EQ(options->settings.policies.dispatch, "fifo");
   EXPECT_EQ(options->decision_trace, "t.csv");
+  EXPECT_EQ(options->record, "box.log");
+  EXPECT_EQ(options->record_bytes_max, Bytes::MiB(8));
 }
 
 TEST(Options, FlagsWithoutAMeaningAreTakenWithOneWarning) {

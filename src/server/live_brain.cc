@@ -24,6 +24,19 @@ LiveBrain::LiveBrain(SchedulerSettings settings, const std::string& trace_path,
 
 LiveBrain::~LiveBrain() = default;
 
+Status LiveBrain::StartRecording(RecorderOptions options) {
+  std::lock_guard lock(mutex_);
+  Result<std::unique_ptr<EventRecorder>> recorder =
+      EventRecorder::Open(std::move(options), scheduler_);
+  COTENANT_RETURN_IF_ERROR(recorder.status());
+  recorder_ = *std::move(recorder);
+  return Status();
+}
+
+void LiveBrain::FlushRecording() {
+  if (recorder_) recorder_->Flush();
+}
+
 void LiveBrain::Crank(LaneEvents events, LaneWork& work) {
   work.endings.clear();
   work.inline_runs.clear();
@@ -49,6 +62,7 @@ void LiveBrain::Crank(LaneEvents events, LaneWork& work) {
   for (ActiveRun* run : events.ended) std::erase(active_, run);
   scheduler_.Crank(now_, events.events, work.actions);
   if (trace_) trace_->Write(now_, events.events, work.actions);
+  if (recorder_) recorder_->Add(now_, events.events, work.actions, scheduler_);
   Resolve(work);
   for (ActiveRun* run : events.ended) {
     if (run->LetGo()) work.released.push_back(run);

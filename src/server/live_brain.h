@@ -16,6 +16,7 @@
 #include "scheduler/scheduler.h"
 #include "server/active_run.h"
 #include "server/decision_trace.h"
+#include "server/event_recorder.h"
 #include "server/infer_call.h"
 #include "server/lane.h"
 
@@ -36,6 +37,11 @@ class LiveBrain {
   LiveBrain(SchedulerSettings settings, const std::string& trace_path,
             std::function<void(Instant)> set_wake);
   ~LiveBrain();
+
+  /// Records every crank from now on. Once, before the first one.
+  Status StartRecording(RecorderOptions options);
+  /// Blocks until what was recorded is in the file, for a bounded time. Not under the lock.
+  void FlushRecording();
 
   /// Reads the clock, cranks once, and fills `work` (cleared first).
   void Crank(LaneEvents events, LaneWork& work);
@@ -74,6 +80,7 @@ class LiveBrain {
   std::vector<ActiveRun*> idle_runs_;
   std::vector<ActiveRun*> active_;
   std::unique_ptr<DecisionTrace> trace_;
+  std::unique_ptr<EventRecorder> recorder_;  ///< Null: nothing is recorded.
   std::function<void(Instant)> set_wake_;
 };
 

@@ -70,6 +70,9 @@ Node::~Node() {
 }
 
 Status Node::Start(std::function<void(bool)> loaded) {
+  if (!options_.record.path.empty()) {
+    COTENANT_RETURN_IF_ERROR(body_->brain.StartRecording(options_.record));
+  }
   if (options_.control == ControlMode::kPoll && options_.poll_interval > Duration()) {
     body_->keeper.SetPoll(options_.poll_interval, [this] { body_->controller.Poll(); });
   }
@@ -256,6 +259,8 @@ void Node::Drain(std::function<void()> drained) {
   body_->draining.store(true, std::memory_order_release);
   body_->Tell(DrainWanted{MonotonicNow()});
 }
+
+void Node::FlushRecording() { body_->brain.FlushRecording(); }
 
 std::string Node::MetricsText() const {
   NodeGauges gauges;

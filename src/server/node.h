@@ -20,6 +20,7 @@
 #include "catalog/tenant.h"
 #include "execution/executor.h"
 #include "scheduler/scheduler.h"
+#include "server/event_recorder.h"
 #include "server/infer_call.h"
 #include "server/lane.h"
 #include "server/served_model.h"
@@ -40,6 +41,7 @@ struct NodeOptions {
   bool strict_readiness = false;
   std::string server_id = "cotenant";
   std::string decision_trace_path;  ///< Empty: no trace. CSV, see docs.
+  RecorderOptions record;           ///< The event log; none without a path.
 };
 
 enum class ModelState : unsigned char { kReady, kUnavailable, kLoading, kUnloading };
@@ -119,6 +121,10 @@ class Node {
   /// Readiness fails at once, new requests are refused, what was accepted is answered; then
   /// `drained` is called on some thread, once.
   void Drain(std::function<void()> drained);
+
+  /// Blocks until what was recorded is in the file, for a bounded time. For a program that ends
+  /// without the node's destructor.
+  void FlushRecording();
 
   /// The Prometheus page.
   std::string MetricsText() const;

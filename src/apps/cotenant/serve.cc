@@ -94,6 +94,8 @@ NodeOptions NodeOptionsOf(const ServeOptions& options, std::int32_t cpus) {
   node.strict_readiness = options.strict_readiness;
   node.server_id = options.server_id;
   node.decision_trace_path = options.decision_trace;
+  node.record.path = options.record;
+  node.record.file_max = options.record_bytes_max;
   return node;
 }
 
@@ -253,6 +255,7 @@ bool Server::Drain() {
   }
   if (!drained) LogWarning("the drain was cut short: some requests were not answered");
   AwaitUnsentBytes(kUnsentWaitMax);
+  node_->FlushRecording();
   // gRPC is not stopped but ends with the process: its own shutdown answers calls that arrive
   // meanwhile with CANCELLED, as if their clients had cancelled; a closed connection reads as
   // UNAVAILABLE.
