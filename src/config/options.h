@@ -102,7 +102,7 @@ struct ServeOptions {
   LogFlags log;
   std::string decision_trace;  ///< Empty: none.
   std::string record;          ///< The event log. Empty: none.
-  Bytes record_bytes_max = Bytes::MiB(64);  ///< Of one of its two files. Raise it for a longer past.
+  Bytes record_bytes_max = Bytes::MiB(64);  ///< Of each of two files. Raise it for a longer past.
 
   /// Policies that the command line chose: they stay when the server file is read again.
   std::optional<std::string> dispatch;
