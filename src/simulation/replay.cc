@@ -21,7 +21,9 @@ Status At(std::size_t offset, const Status& status) {
 
 class Replaying {
  public:
-  explicit Replaying(const ReplayObserver& observer) : observer_(observer) {}
+  explicit Replaying(const ReplayObserver& observer) : observer_(observer) {
+    actions_.with_reasons = static_cast<bool>(observer);
+  }
 
   /// False: a difference was found.
   Result<bool> Take(const LogRecord& record) {

@@ -27,7 +27,7 @@ struct ReplayedCrank {
   std::uint64_t number = 0;  ///< From 1, in this log.
   Instant now;
   std::span<const Event> events;
-  const ActionList& actions;   ///< What the brain answered now.
+  const ActionList& actions;   ///< What the brain answered now, with its reasons.
   const Scheduler& scheduler;  ///< After the crank.
   /// Set when cranks before this one are missing from the log.
   bool after_gap = false;
