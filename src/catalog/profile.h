@@ -22,6 +22,8 @@ struct TimeDistribution {
   /// The value at `fraction` / 2^32 of the distribution. Not empty.
   Duration At(std::uint32_t fraction) const;
   Duration Median() const { return At(std::uint32_t{1} << 31); }
+  /// Of what is drawn. Not empty.
+  Duration Mean() const;
 };
 
 /// Runs with these many rows.
@@ -53,8 +55,8 @@ struct NodeCosts {
   TimeDistribution reply;      ///< From the run's end to the reply written.
 };
 
-/// What `cotenant profile` measured on one machine. Facts of another network, ONNX Runtime, CPU or
-/// version of Cotenant are stale.
+/// What `cotenant profile` measured on one machine. A model's facts are stale for another network,
+/// ONNX Runtime or CPU.
 struct MachineProfile {
   struct Model {
     std::string hash;  ///< Of the network's files, in hexadecimal digits.

@@ -9,6 +9,8 @@
 
 #include "config/config_text.h"
 #include "config/model_conversion.h"
+#include "config/profile_file.h"
+#include "config/profile_store.h"
 #include "config/rendering.h"
 #include "config/server_file.h"
 
@@ -58,9 +60,7 @@ Result<std::vector<std::int64_t>> Choose(const std::set<std::int64_t>& present,
                                          std::vector<std::string>& warnings) {
   std::vector<std::int64_t> chosen;
   switch (config.version_policy.kind) {
-    case VersionPolicy::Kind::kAll:
-      chosen.assign(present.begin(), present.end());
-      break;
+    case VersionPolicy::Kind::kAll: chosen.assign(present.begin(), present.end()); break;
     case VersionPolicy::Kind::kLatest: {
       const std::size_t count =
           std::min<std::size_t>(config.version_policy.latest_count, present.size());
@@ -176,6 +176,11 @@ class Hash {
   std::uint64_t value_ = 0xcbf29ce484222325ULL;
 };
 
+bool IsProfileFile(std::string_view name) {
+  return name == kProfileFileName || (name.starts_with(kProfileFileName) &&
+                                      name.substr(kProfileFileName.size()) == kPartEnding);
+}
+
 void AddFolder(const fs::path& folder, int depth, Hash& hash) {
   if (depth > kFolderDepthMax) return;
   std::vector<fs::path> entries;
@@ -186,6 +191,8 @@ void AddFolder(const fs::path& folder, int depth, Hash& hash) {
   std::ranges::sort(entries);
   for (const fs::path& path : entries) {
     struct stat facts {};
+    // A measured profile tells how fast the model is and not what it is: it changes nothing served.
+    if (depth == 0 && IsProfileFile(path.filename().string())) continue;
     if (::stat(path.c_str(), &facts) != 0) continue;
     hash.Add(path.filename().string());
     if (S_ISDIR(facts.st_mode)) {

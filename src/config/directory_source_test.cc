@@ -237,6 +237,18 @@ TEST(DirectorySource, TheFingerprintFollowsEveryFileAndNothingElse) {
   EXPECT_EQ(source.Fingerprint("../m"), 0u);
 }
 
+TEST(DirectorySource, AProfileWrittenBesideAModelChangesNothingThatIsServed) {
+  TestRepository files;
+  files.Write("m/1/model.onnx", "network");
+  DirectorySource source({files.root()});
+  const auto before = source.Fingerprint("m");
+  files.Write("m/profile.json", "{}");
+  files.Write("m/profile.json.part", "{");
+  EXPECT_EQ(source.Fingerprint("m"), before);
+  files.Write("m/1/profile.json", "{}");  // Part of the version's content, whatever it is.
+  EXPECT_NE(source.Fingerprint("m"), before);
+}
+
 TEST(DirectorySource, ACircleOfLinksEnds) {
   TestRepository files;
   files.Write("m/1/model.onnx", "network");

@@ -142,6 +142,31 @@ MachineProfile::Model ReadModel(const Object& json) {
   return model;
 }
 
+/// Lists of numbers on one line each; no line is broken within a text.
+std::string JoinNumbers(const std::string& text) {
+  const auto is_digit = [](char c) { return c >= '0' && c <= '9'; };
+  std::string joined;
+  joined.reserve(text.size());
+  for (std::size_t i = 0; i < text.size(); ++i) {
+    if (text[i] == '\n' && i > 0) {
+      const std::size_t next = text.find_first_not_of(' ', i + 1);
+      const char before = text[i - 1];
+      const char after = next == std::string::npos ? '\0' : text[next];
+      if ((before == '[' || before == ',') && is_digit(after)) {
+        if (before == ',') joined += ' ';
+        i = next - 1;
+        continue;
+      }
+      if (is_digit(before) && after == ']') {
+        i = next - 1;
+        continue;
+      }
+    }
+    joined += text[i];
+  }
+  return joined;
+}
+
 }  // namespace
 
 Result<MachineProfile> ParseMachineProfile(std::string_view text, const std::string& file) {
@@ -191,11 +216,11 @@ std::string MachineProfileText(const MachineProfile& profile) {
   Json& models = json["models"] = Json::array();
   for (const MachineProfile::Model& model : profile.models) models.push_back(ModelJson(model));
   // Names that are no UTF-8 are written with a sign in place of the wrong bytes.
-  return json.dump(1, ' ', false, Json::error_handler_t::replace) + "\n";
+  return JoinNumbers(json.dump(1, ' ', false, Json::error_handler_t::replace)) + "\n";
 }
 
 Status WriteProfileFile(const std::filesystem::path& path, const MachineProfile& profile) {
-  const std::filesystem::path part = path.string() + ".part";
+  const std::filesystem::path part = path.string() + std::string(kPartEnding);
   std::ofstream stream(part, std::ios::binary | std::ios::trunc);
   stream << MachineProfileText(profile);
   stream.close();

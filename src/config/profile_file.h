@@ -16,6 +16,9 @@ namespace cotenant {
 /// Raise it when a real machine has more models.
 inline constexpr std::int64_t kProfileBytesMax = 64 << 20;
 
+/// A file is written under its name and this, and renamed when it is whole.
+inline constexpr std::string_view kPartEnding = ".part";
+
 /// InvalidArgument names the file and the path of the value: "models[2].runs[0].rows".
 Result<MachineProfile> ParseMachineProfile(std::string_view json, const std::string& file);
 Result<MachineProfile> ReadProfileFile(const std::filesystem::path& path);

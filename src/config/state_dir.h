@@ -1,0 +1,13 @@
+#pragma once
+
+/// Where Cotenant keeps what it measured and learnt on this machine.
+
+#include <filesystem>
+
+namespace cotenant {
+
+/// $XDG_STATE_HOME/cotenant; else /var/lib/cotenant for root, ~/.local/state/cotenant for others.
+/// Empty when there is neither. The folder need not exist.
+std::filesystem::path DefaultStateDir();
+
+}  // namespace cotenant
