@@ -42,6 +42,7 @@ class FlatMap {
       if (entries_[i].key == key) return &entries_[i].value;
     }
   }
+  const Value* Find(const Key& key) const { return const_cast<FlatMap&>(*this).Find(key); }
   /// False, changing nothing, when the key is there already.
   bool Insert(const Key& key, const Value& value) {
     if ((size_ + 1) * 2 > entries_.size()) Grow();

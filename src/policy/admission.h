@@ -60,6 +60,9 @@ class AdmissionPolicy {
   /// Where it comes from: author, venue, year. Empty: our own.
   virtual std::string_view paper() const { return {}; }
   virtual PolicyProperties properties() const = 0;
+  /// Is a waiting request given up while all devices are busy, once the estimated p95 of a run
+  /// begun now would end past its bound? What it would take then serves those that can be in time.
+  virtual bool gives_up() const { return false; }
   virtual AdmissionChoice Choose(const AdmissionView& request) const = 0;
 };
 

@@ -19,9 +19,10 @@ class Feasible final : public AdmissionPolicy {
  public:
   std::string_view name() const override { return "feasible"; }
   std::string_view description() const override {
-    return "refuses at once what the estimates say cannot meet its latency bound";
+    return "refuses at once, or gives up while it waits, what by the estimates misses its bound";
   }
   PolicyProperties properties() const override { return {}; }
+  bool gives_up() const override { return true; }
 
   AdmissionChoice Choose(const AdmissionView& request) const override {
     if (!request.estimated) return {true, AdmissionReason::kUnknown, {}};

@@ -49,7 +49,26 @@ TEST(Feasible, ABusyDeviceRefusesWhatWouldFinishTooLateAndNamesTheSmallestBound)
   EXPECT_EQ(TheReject(script).code, Code::kUnavailable);
   EXPECT_EQ(TheReject(script).end, End::kRejected);
   EXPECT_EQ(TheReject(script).retry_after, Us(1));
-  EXPECT_EQ(script.Crank(510, {script.Arrive(410, 3, 0, Us(3'600))}), Lines{"wake 4010"});
+  EXPECT_EQ(script.Crank(510, {script.Arrive(410, 3, 0, Us(3'600))}), Lines{"wake 2010"});
+}
+
+TEST(Feasible, ABusyDeviceGivesUpARequestOnceARunWouldEndTooLate) {
+  Script script(Slots(1));
+  script.Load(0, {}, Us(2'000));
+  script.Crank(10, {script.Arrive(10, 1, 0)});
+  EXPECT_EQ(script.Crank(10, {script.Arrive(10, 2, 0, Us(4'500))}), Lines{"wake 2510"});
+  EXPECT_EQ(script.Crank(2'509, {}), Lines{});
+  EXPECT_EQ(script.Crank(2'510, {}), Lines{"reject 2 expired"}) << "the first run takes longer than any seen";
+}
+
+TEST(Feasible, AFreeDeviceTakesARequestHoweverLateTheEstimate) {
+  Script script(Slots(1));
+  script.Load(0, {}, Us(2'000));
+  script.Crank(10, {script.Arrive(10, 1, 0)});
+  script.Crank(10, {script.Arrive(10, 2, 0, Us(4'500))});
+  // The timer is late, and the run has just ended.
+  EXPECT_EQ(script.Crank(2'600, {script.Finish(2'600, 0, Us(2'590))}),
+            (Lines{"reply 1 replied", "run 1 model 0 [2] worker slot 0"}));
 }
 
 TEST(Feasible, OnlyWorkThatGoesFirstCounts) {
@@ -58,7 +77,7 @@ TEST(Feasible, OnlyWorkThatGoesFirstCounts) {
   script.Crank(10, {script.Arrive(10, 1, 0)});
   // Five without a bound wait: all of them behind any deadline.
   for (std::uint64_t id = 2; id <= 6; ++id) script.Crank(10, {script.Arrive(10, id, 0)});
-  EXPECT_EQ(script.Crank(10, {script.Arrive(10, 7, 0, Us(4'000))}), Lines{"wake 4010"});
+  EXPECT_EQ(script.Crank(10, {script.Arrive(10, 7, 0, Us(4'000))}), Lines{"wake 2010"});
   EXPECT_EQ(script.Crank(10, {script.Arrive(10, 8, 0, Us(4'500))}),
             Lines{"reject 8 not_feasible 6000 us"})
       << "behind request 7";

@@ -35,7 +35,8 @@ class Scheduler::Body::Forecast final : public FinishForecast {
       start = std::min(start, turn + ahead / body_.settings_.inline_beyond_slots_max);
     }
     const Duration waited = body_.now_ - request_.at;
-    return waited + start + model_.estimates.P95(request_.rows) + body_.ReplyOverhead();
+    const std::int32_t rows = body_.RowsJoined(request_, model_);
+    return waited + start + model_.estimates.P95(rows) + body_.ReplyOverhead();
   }
 
  private:
@@ -43,6 +44,13 @@ class Scheduler::Body::Forecast final : public FinishForecast {
   const Request& request_;
   const ModelRecord& model_;
 };
+
+std::int32_t Scheduler::Body::RowsJoined(const Request& request, const ModelRecord& model) const {
+  if (!model.batching->joins()) return request.rows;
+  const std::int64_t rows = queues_.RowsBeside(request, model) + request.rows;
+  return static_cast<std::int32_t>(std::min<std::int64_t>(
+      rows, std::max(model.settings.rows_max, request.rows)));
+}
 
 const QueuePolicy& Scheduler::Body::PolicyOf(const DynamicBatching& window, std::uint32_t level) {
   const auto found = window.priority_policies.find(level);
@@ -153,6 +161,11 @@ void Scheduler::Body::Enqueue(std::uint32_t index, Duration cost) {
   ModelRecord& model = model_of(request);
   request.state = Request::State::kWaiting;
   request.cost = cost;
+  request.latest_start = request.deadline;
+  if (request.deadline < Instant::Max() && model.estimates.known() && admission_->gives_up()) {
+    const Duration finish = model.estimates.P95(RowsJoined(request, model)) + ReplyOverhead();
+    request.latest_start = request.deadline - finish;
+  }
   request.virtual_start = accounts_.VirtualStart(request.tenant);
   accounts_.Charge(request.tenant, cost);
   accounts_.BeginWaiting(request.tenant, request.virtual_start);
@@ -198,7 +211,14 @@ void Scheduler::Body::ExpireWaiting() {
     const std::uint32_t index = queues_.DueRequest(now_);
     if (index == kNowhere) break;
     Request& request = requests_[index];
-    const bool expired = request.deadline <= now_;
+    const bool late = request.latest_start <= now_;
+    if (late && request.deadline > now_ && slots_.free() >= CoresOf(model_of(request))) {
+      // It may run at once, and the estimate may be wrong.
+      request.latest_start = request.deadline;
+      queues_.SetTimer(index);
+      continue;
+    }
+    const bool expired = late;
     const DynamicBatching* window = model_of(request).window();
     if (!expired && window != nullptr &&
         PolicyOf(*window, request.level).timeout_action == TimeoutAction::kDelay) {

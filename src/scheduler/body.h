@@ -48,6 +48,8 @@ class Scheduler::Body {
   void On(const DrainWanted& event);
   std::optional<Reject> Refusal(const Request& request, const ModelRecord* model);
   std::optional<Reject> NotFeasible(const Request& request, const ModelRecord& model);
+  /// Rows of the run that the request would be part of, as things stand.
+  std::int32_t RowsJoined(const Request& request, const ModelRecord& model) const;
   void SetLimits(Request& request, const Arrived& event, const ModelRecord& model);
   void Enqueue(std::uint32_t request, Duration cost);
   void Dequeue(std::uint32_t request);

@@ -26,6 +26,8 @@ struct Request {
   Instant taken;  ///< `now` of the crank that brought it.
   Instant deadline = Instant::Max();
   Instant queue_deadline = Instant::Max();  ///< Triton's timeout, while it counts.
+  /// Given up if it has not begun by then: the deadline, or earlier under some admission policies.
+  Instant latest_start = Instant::Max();
   Instant run_ended = Instant::Max();       ///< For replied ones.
   TenantId tenant{};
   ModelId model{};

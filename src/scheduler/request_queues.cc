@@ -8,7 +8,7 @@ namespace cotenant {
 
 std::uint32_t RequestQueues::QueueOf(const Request& request, ModelRecord& model,
                                      std::uint64_t sequence) {
-  const QueueKey key{request.model, model.one_queue ? 0 : request.batch_key};
+  const QueueKey key = KeyOf(request, model);
   if (const std::uint32_t* found = by_key_.Find(key); found != nullptr) return *found;
   const std::uint32_t index = queues_.Take();
   Queue& queue = queues_[index];
@@ -21,6 +21,11 @@ std::uint32_t RequestQueues::QueueOf(const Request& request, ModelRecord& model,
   model.first_queue = index;
   COTENANT_CHECK(by_key_.Insert(key, index));
   return index;
+}
+
+std::int64_t RequestQueues::RowsBeside(const Request& request, const ModelRecord& model) const {
+  const std::uint32_t* const found = by_key_.Find(KeyOf(request, model));
+  return found == nullptr ? 0 : Rows(*found);
 }
 
 void RequestQueues::Drop(std::uint32_t index, ModelRecord& model) {
@@ -122,7 +127,7 @@ void RequestQueues::SetTimer(std::uint32_t index) {
   const Request& request = requests_[index];
   // A rerun has begun once: its waiting is over, and it is answered however late.
   const Instant due =
-      request.alone ? Instant::Max() : std::min(request.deadline, request.queue_deadline);
+      request.alone ? Instant::Max() : std::min(request.latest_start, request.queue_deadline);
   if (due == Instant::Max()) {
     timers_.Remove(index);
   } else {

@@ -69,6 +69,8 @@ class RequestQueues {
   std::int64_t RankOf(std::uint32_t request) const { return by_rank_.RankOf(request).primary; }
   std::uint32_t First(std::uint32_t queue) const { return by_queue_.First(queues_[queue].root); }
   std::int64_t Rows(std::uint32_t queue) const { return by_queue_.Sum(queues_[queue].root); }
+  /// Rows that wait where the request, which need not wait, has its place.
+  std::int64_t RowsBeside(const Request& request, const ModelRecord& model) const;
   /// What one run of at most `rows` rows would take; at least the first request.
   Batch Peek(std::uint32_t queue, std::int32_t rows) const;
   /// Makes the queue's `oldest` and `deadline` exact; looks at no more than `limit` requests.
@@ -85,6 +87,9 @@ class RequestQueues {
 
  private:
   friend class Snapshot;
+  static QueueKey KeyOf(const Request& request, const ModelRecord& model) {
+    return {request.model, model.one_queue ? 0 : request.batch_key};
+  }
   std::uint32_t QueueOf(const Request& request, ModelRecord& model, std::uint64_t sequence);
   void Drop(std::uint32_t queue, ModelRecord& model);
 
