@@ -235,6 +235,6 @@ Simulator::Simulator(const Scenario& scenario, SimulatorOptions options)
 Simulator::~Simulator() = default;
 void Simulator::Observe(Observer observer) { body_->Observe(std::move(observer)); }
 SimulationReport Simulator::Run() { return body_->Run(); }
-const SchedulerSettings& Simulator::settings() const { return body_->settings(); }
+const Scheduler& Simulator::scheduler() const { return body_->scheduler(); }
 
 }  // namespace cotenant

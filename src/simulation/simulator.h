@@ -51,8 +51,7 @@ class Simulator {
   /// Once.
   SimulationReport Run();
 
-  /// What the brain is made with.
-  const SchedulerSettings& settings() const;
+  const Scheduler& scheduler() const;
 
  private:
   class Body;

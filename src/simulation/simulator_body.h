@@ -23,7 +23,7 @@ class Simulator::Body {
 
   void Observe(Observer observer) { observers_.push_back(std::move(observer)); }
   SimulationReport Run();
-  const SchedulerSettings& settings() const { return settings_; }
+  const Scheduler& scheduler() const { return scheduler_; }
 
  private:
   /// A request from its arrival until its reply is written.

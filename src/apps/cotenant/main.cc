@@ -10,6 +10,7 @@
 #include "apps/cotenant/compare.h"
 #include "apps/cotenant/load.h"
 #include "apps/cotenant/serve.h"
+#include "apps/cotenant/simulate.h"
 #include "config/nearest.h"
 #include "config/options.h"
 
@@ -29,6 +30,7 @@ constexpr Command kCommands[] = {
      [](std::span<const std::string> arguments) { return Serve(Program::kCotenant, arguments); }},
     {"load", "SCENARIO", "play a scenario's load against a server", Load},
     {"compare", "RUN_A RUN_B", "two result files side by side", Compare},
+    {"simulate", "SCENARIO", "play a scenario in virtual time, or replay a recorded log", Simulate},
 };
 
 std::string Usage() {
