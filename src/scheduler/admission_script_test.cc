@@ -18,9 +18,7 @@ SchedulerSettings Slots(std::int32_t slots, const char* dispatch = "edf") {
   return settings;
 }
 
-Reject TheReject(const Script& script) {
-  return std::get<Reject>(script.actions.actions.at(0));
-}
+Reject TheReject(const Script& script) { return std::get<Reject>(script.actions.actions.at(0)); }
 
 TEST(Feasible, AModelWithoutAnEstimateIsAlwaysAdmitted) {
   Script script(Slots(1));
@@ -58,7 +56,8 @@ TEST(Feasible, ABusyDeviceGivesUpARequestOnceARunWouldEndTooLate) {
   script.Crank(10, {script.Arrive(10, 1, 0)});
   EXPECT_EQ(script.Crank(10, {script.Arrive(10, 2, 0, Us(4'500))}), Lines{"wake 2510"});
   EXPECT_EQ(script.Crank(2'509, {}), Lines{});
-  EXPECT_EQ(script.Crank(2'510, {}), Lines{"reject 2 expired"}) << "the first run takes longer than any seen";
+  EXPECT_EQ(script.Crank(2'510, {}), Lines{"reject 2 expired"})
+      << "the first run takes longer than any seen";
 }
 
 TEST(Feasible, AFreeDeviceTakesARequestHoweverLateTheEstimate) {

@@ -15,11 +15,11 @@ inline constexpr ModelRecord::State kLastOf<ModelRecord::State> = ModelRecord::S
 
 template <typename Archive>
 void VisitFields(Archive& archive, Either<Request> auto& request) {
-  auto& [id, sequence, at, taken, deadline, queue_deadline, latest_start, run_ended, tenant, model, rows, level,
-         batch_key, virtual_start, cost, state, gone, alone, delayed, queue, run, next_member] =
-      request;
-  archive(id, sequence, at, taken, deadline, queue_deadline, latest_start, run_ended, tenant, model, rows, level,
-          virtual_start, cost, state, gone, alone, delayed, queue, run, next_member);
+  auto& [id, sequence, at, taken, deadline, queue_deadline, latest_start, run_ended, tenant, model,
+         rows, level, batch_key, virtual_start, cost, state, gone, alone, delayed, queue, run,
+         next_member] = request;
+  archive(id, sequence, at, taken, deadline, queue_deadline, latest_start, run_ended, tenant, model,
+          rows, level, virtual_start, cost, state, gone, alone, delayed, queue, run, next_member);
   archive.Fixed(batch_key);
 }
 
