@@ -272,6 +272,9 @@ constexpr Flag kFlags[] = {
      "write an event log, for `cotenant simulate --replay LOG`", SET(SetText(v, o.record))},
     {"record-max-bytes", kValue, kUsed, "Scheduling", "BYTES",
      "then LOG becomes LOG.1 and a new one begins (64MiB)", SET(SetBytes(v, o.record_bytes_max))},
+    {"state-dir", kValue, kUsed, "Scheduling", "DIR",
+     "where `cotenant profile` keeps what it measured (docs/profiles.md)",
+     SET(SetText(v, o.state_dir))},
 
     {"connections-max", kValue, kUsed, "Limits", "N", "HTTP connections (12000)",
      SET(SetCount(v, o.limits.connections_max))},

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "scheduler/profile_events.h"
 #include "server/clock.h"
 #include "server/warm_up.h"
 #include "telemetry/log.h"
@@ -173,6 +174,8 @@ Status Controller::LoadVersion(ModelId id, PendingLoad& load) {
   const Instant now = MonotonicNow();
   counters->LoadedIn(now - began);
   links_.brain.Bind(id, served);
+  // What is measured now comes after the profile, and weighs more.
+  TellProfile(id, load);
   for (const WarmedUp& event : *warmed) links_.tell(event);
   const LoadFacts facts = served->facts();
   links_.tell(LoadFinished{now, id, settings, now - began, facts.anonymous, facts.mapped});
@@ -180,6 +183,15 @@ Status Controller::LoadVersion(ModelId id, PendingLoad& load) {
   state.reason.clear();
   state.served = std::move(served);
   return Status();
+}
+
+void Controller::TellProfile(ModelId id, const PendingLoad& load) {
+  if (!options_.find_profile) return;
+  const std::optional<ModelProfile> profile = options_.find_profile(load.config.name, load.file);
+  if (!profile) return;
+  std::vector<Event> events;
+  AppendProfileEvents(*profile, id, MonotonicNow(), events);
+  for (Event& event : events) links_.tell(std::move(event));
 }
 
 void Controller::FinishChange(Change& change) {

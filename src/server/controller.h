@@ -74,6 +74,7 @@ class Controller {
   void BeginChange(const std::string& model, const LoadOverride& override_, Done done);
   void DoLoad(ModelId id);
   Status LoadVersion(ModelId id, PendingLoad& load);
+  void TellProfile(ModelId id, const PendingLoad& load);
   void FinishChange(Change& change);
   void FailName(const std::string& model, const Status& why, const Done& done);
   void Withdraw(std::vector<std::shared_ptr<ServedModel>> served);

@@ -10,6 +10,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -17,6 +18,7 @@
 #include "base/result.h"
 #include "base/time.h"
 #include "catalog/model_source.h"
+#include "catalog/profile.h"
 #include "catalog/tenant.h"
 #include "execution/executor.h"
 #include "scheduler/scheduler.h"
@@ -42,6 +44,10 @@ struct NodeOptions {
   std::string server_id = "cotenant";
   std::string decision_trace_path;  ///< Empty: no trace. CSV, see docs.
   RecorderOptions record;           ///< The event log; none without a path.
+  /// What was measured of a version's network, so that admission has estimates from the first
+  /// request on. Called on the load thread, may block on files; may be empty.
+  std::function<std::optional<ModelProfile>(const std::string& model, const VersionFile& file)>
+      find_profile;
 };
 
 enum class ModelState : unsigned char { kReady, kUnavailable, kLoading, kUnloading };

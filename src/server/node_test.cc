@@ -423,6 +423,43 @@ TEST_F(NodeTest, BoundBelowTheFastestRunIsRefusedWithTheSmallestThatWouldDo) {
   Finish(again);
 }
 
+/// Runs of one row take so long, always.
+ModelProfile ProfileOf(Duration run) {
+  ModelProfile profile;
+  profile.runs.push_back({1, {{run}}, {}, {}});
+  return profile;
+}
+
+TEST_F(NodeTest, AProfileJudgesTheBoundOfTheVeryFirstRequest) {
+  source_.Put(EchoConfig("echo"), "run_ns = 1000");
+  std::vector<std::string> asked;
+  options_.find_profile = [&asked](const std::string& model, const VersionFile& file) {
+    asked.push_back(model + " " + std::to_string(file.version));
+    return ProfileOf(Duration::Milliseconds(80));
+  };
+  Start();
+  EXPECT_EQ(asked, std::vector<std::string>{"echo 1"});
+  TestCall call("echo", {1, 2, 3, 4});
+  call.bounds.latency = Duration::Milliseconds(20);
+  ASSERT_TRUE(Ask(call).ok());
+  EXPECT_EQ(call.end, End::kRejected);
+  EXPECT_EQ(call.reject_reason, RejectReason::kNotFeasible);
+  Finish(call);
+}
+
+TEST_F(NodeTest, AProfileOfAShortModelLetsItsFirstRequestRunInline) {
+  source_.Put(EchoConfig("echo"), "run_ns = 1000");
+  options_.find_profile = [](const std::string&, const VersionFile&) {
+    return ProfileOf(Duration::Microseconds(10));
+  };
+  Start();
+  TestCall call("echo", {1, 2, 3, 4});
+  ASSERT_TRUE(node_->Submit(*lane_, call).ok());
+  Turn();
+  EXPECT_EQ(call.completions(), 1);
+  Finish(call);
+}
+
 TEST_F(NodeTest, NewTenantsApplyWithoutARestart) {
   source_.Put(EchoConfig("echo"), "run_ns = 1000");
   Start();

@@ -9,6 +9,7 @@
 
 #include "apps/cotenant/compare.h"
 #include "apps/cotenant/load.h"
+#include "apps/cotenant/profile.h"
 #include "apps/cotenant/serve.h"
 #include "apps/cotenant/simulate.h"
 #include "config/nearest.h"
@@ -28,6 +29,7 @@ struct Command {
 constexpr Command kCommands[] = {
     {"serve", "MODELS_DIR", "serve a directory of models (laid out as for Triton)",
      [](std::span<const std::string> arguments) { return Serve(Program::kCotenant, arguments); }},
+    {"profile", "MODELS_DIR", "measure the models, and the node itself, on this machine", Profile},
     {"load", "SCENARIO", "play a scenario's load against a server", Load},
     {"compare", "RUN_A RUN_B", "two result files side by side", Compare},
     {"simulate", "SCENARIO", "play a scenario in virtual time, or replay a recorded log", Simulate},

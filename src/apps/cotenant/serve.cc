@@ -12,10 +12,13 @@
 #include <filesystem>
 #include <memory>
 
+#include "apps/cotenant/cpu_name.h"
 #include "apps/cotenant/start_up_pages.h"
 #include "apps/cotenant/unsent_bytes.h"
 #include "apps/cotenant/usable_cpus.h"
 #include "config/directory_source.h"
+#include "config/profile_store.h"
+#include "config/state_dir.h"
 #include "execution/onnx/onnx_backend.h"
 #include "protocol/grpc/grpc_server.h"
 #include "protocol/http/http_server.h"
@@ -137,8 +140,10 @@ class Server {
   explicit Server(const ServeOptions& options)
       : options_(options),
         cpus_(UsableCpus()),
-        source_(Repositories(options), {options.default_max_batch_size, options.complete_configs}) {
-  }
+        source_(Repositories(options), {options.default_max_batch_size, options.complete_configs}),
+        profiles_(options.state_dir.empty() ? DefaultStateDir()
+                                            : std::filesystem::path(options.state_dir),
+                  Repositories(options), {CpuName(), OnnxRuntimeVersion()}) {}
 
   Status Start();
   /// Waits for the signal that ends the server, and drains. True when everything accepted was
@@ -156,6 +161,7 @@ class Server {
   const ServeOptions& options_;
   std::int32_t cpus_;
   DirectorySource source_;
+  ProfileStore profiles_;
   Telemetry telemetry_;
   std::unique_ptr<OnnxBackend> backend_;
   std::unique_ptr<Node> node_;
@@ -172,7 +178,14 @@ Status Server::Start() {
   Result<std::unique_ptr<OnnxBackend>> backend = OnnxBackend::Create(onnx);
   COTENANT_RETURN_IF_ERROR(backend.status());
   backend_ = *std::move(backend);
-  node_ = std::make_unique<Node>(NodeOptionsOf(options_, cpus_), source_, *backend_, telemetry_);
+  NodeOptions node_options = NodeOptionsOf(options_, cpus_);
+  node_options.find_profile = [this](const std::string& model, const VersionFile& file) {
+    ProfileStore::Found found = profiles_.Find(model, file);
+    if (!found.remark.empty()) LogWarning(found.remark);
+    if (found.profile) LogInfo("model '" + model + "': run times are known from its profile");
+    return std::move(found.profile);
+  };
+  node_ = std::make_unique<Node>(std::move(node_options), source_, *backend_, telemetry_);
   const pthread_t main_thread = pthread_self();
   COTENANT_RETURN_IF_ERROR(node_->Start([this, main_thread](bool all_loaded) {
     if (!all_loaded && options_.exit_on_error) pthread_kill(main_thread, kFailedSignal);
