@@ -54,8 +54,19 @@ void RunTally::Group::Add(const EndedRequest& request) {
   }
 }
 
-GroupResult RunTally::Group::Result() const {
+void RunTally::Group::Add(const Group& other) {
+  counts.requests += other.counts.requests;
+  for (std::size_t i = 0; i < kRunEnds; ++i) counts.ends[i] += other.counts.ends[i];
+  for (std::size_t i = 0; i < kRunReasons; ++i) counts.rejected[i] += other.counts.rejected[i];
+  counts.bounded += other.counts.bounded;
+  counts.bounds_met += other.counts.bounds_met;
+  counts.rows_replied += other.counts.rows_replied;
+  latencies.Add(other.latencies);
+}
+
+GroupResult RunTally::Group::Result(const std::string& name) const {
   GroupResult result = counts;
+  result.name = name;
   LatencyFigures& figures = result.latency;
   figures.mean = latencies.Mean();
   figures.least = latencies.Least();
@@ -68,24 +79,22 @@ GroupResult RunTally::Group::Result() const {
   return result;
 }
 
-RunTally::RunTally(const Scenario& scenario)
-    : scenario_(scenario.name),
-      lasts_(scenario.lasts),
-      tenants_(scenario.node.tenants.size()),
-      models_(scenario.models.size()) {
-  all_.counts.name = "all";
-  for (std::size_t i = 0; i < tenants_.size(); ++i) {
-    tenants_[i].counts.name = scenario.node.tenants[i].name;
-  }
-  for (std::size_t i = 0; i < models_.size(); ++i) {
-    models_[i].counts.name = scenario.models[i].name;
-  }
+RunTally::RunTally(const Scenario& scenario) : scenario_(scenario.name), lasts_(scenario.lasts) {
+  for (const Tenant& tenant : scenario.node.tenants) tenant_names_.push_back(tenant.name);
+  for (const ScenarioModel& model : scenario.models) model_names_.push_back(model.name);
 }
 
 void RunTally::Add(const EndedRequest& request) {
-  all_.Add(request);
-  tenants_[request.tenant].Add(request);
-  models_[request.model].Add(request);
+  ++ended_;
+  ++ends_[static_cast<std::size_t>(request.end)];
+  const std::uint64_t key = (std::uint64_t{request.tenant} << 32) | request.model;
+  std::uint32_t* index = cell_of_.Find(key);
+  if (index == nullptr) {
+    cell_of_.Insert(key, static_cast<std::uint32_t>(cells_.size()));
+    cells_.push_back({request.tenant, request.model, {}});
+    index = cell_of_.Find(key);
+  }
+  cells_[*index].group.Add(request);
 }
 
 void RunTally::AddError(std::string_view text) {
@@ -97,12 +106,24 @@ void RunTally::AddError(std::string_view text) {
 }
 
 RunResult RunTally::Result() const {
+  Group all;
+  std::vector<Group> tenants(tenant_names_.size());
+  std::vector<Group> models(model_names_.size());
+  for (const Cell& cell : cells_) {
+    all.Add(cell.group);
+    tenants[cell.tenant].Add(cell.group);
+    models[cell.model].Add(cell.group);
+  }
   RunResult result;
   result.scenario = scenario_;
   result.lasts = lasts_;
-  result.all = all_.Result();
-  for (const Group& tenant : tenants_) result.tenants.push_back(tenant.Result());
-  for (const Group& model : models_) result.models.push_back(model.Result());
+  result.all = all.Result("all");
+  for (std::size_t i = 0; i < tenants.size(); ++i) {
+    result.tenants.push_back(tenants[i].Result(tenant_names_[i]));
+  }
+  for (std::size_t i = 0; i < models.size(); ++i) {
+    result.models.push_back(models[i].Result(model_names_[i]));
+  }
   result.errors.assign(errors_.begin(), errors_.end());
   std::ranges::stable_sort(result.errors, std::greater<>(),
                            [](const auto& error) { return error.second; });

@@ -2,9 +2,11 @@
 
 /// Counts the ends of a run's requests by tenant, by model and over all, and makes the RunResult.
 ///
-/// One thread. Each request is given once. Allocates when a group's latencies reach another power
-/// of two for the first time, and for error texts not seen before; else not at all.
+/// One thread. Each request is given once, and counted in one place, by tenant and model; sums are
+/// made at the end. Allocates when such a pair's latencies reach another power of two for the first
+/// time, and for error texts not seen before; else not at all.
 
+#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <functional>
@@ -13,6 +15,7 @@
 #include <string_view>
 #include <vector>
 
+#include "base/flat_map.h"
 #include "base/latency_histogram.h"
 #include "base/time.h"
 #include "catalog/run_result.h"
@@ -39,8 +42,8 @@ class RunTally {
   /// Different texts beyond `kErrorTextsMax` are not kept.
   void AddError(std::string_view text);
 
-  std::uint64_t Ended(RunEnd end) const { return all_.counts.Ended(end); }
-  std::uint64_t ended() const { return all_.counts.requests; }
+  std::uint64_t Ended(RunEnd end) const { return ends_[static_cast<std::size_t>(end)]; }
+  std::uint64_t ended() const { return ended_; }
 
   /// All but what only the driver knows: command, seed, expectations and wall facts.
   RunResult Result() const;
@@ -52,14 +55,23 @@ class RunTally {
     LatencyHistogram latencies;
 
     void Add(const EndedRequest& request);
-    GroupResult Result() const;
+    void Add(const Group& other);
+    GroupResult Result(const std::string& name) const;
+  };
+  struct Cell {
+    std::size_t tenant = 0;
+    std::size_t model = 0;
+    Group group;
   };
 
   std::string scenario_;
   Duration lasts_;
-  Group all_;
-  std::vector<Group> tenants_;
-  std::vector<Group> models_;
+  std::vector<std::string> tenant_names_;
+  std::vector<std::string> model_names_;
+  std::vector<Cell> cells_;
+  FlatMap<std::uint64_t, std::uint32_t> cell_of_;  ///< By tenant and model.
+  std::array<std::uint64_t, kRunEnds> ends_{};
+  std::uint64_t ended_ = 0;
   std::map<std::string, std::uint64_t, std::less<>> errors_;
 };
 

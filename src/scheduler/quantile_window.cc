@@ -10,19 +10,18 @@ void QuantileWindow::Add(Duration sample) {
   const std::int64_t value = sample.nanoseconds();
   if (first_kept_) {
     first_kept_ = false;
-    RemoveSorted(by_age_[0]);
+    ReplaceSorted(by_age_[0], value);
     by_age_[0] = value;
-    InsertSorted(value);
     return;
   }
   if (size_ == kSamplesMax) {
-    RemoveSorted(by_age_[next_]);
+    ReplaceSorted(by_age_[next_], value);
   } else {
     first_kept_ = size_ == 0;
+    InsertSorted(value);
   }
   by_age_[next_] = value;
   next_ = (next_ + 1) % kSamplesMax;
-  InsertSorted(value);
 }
 
 Duration QuantileWindow::Percentile(std::uint32_t percent) const {
@@ -31,12 +30,18 @@ Duration QuantileWindow::Percentile(std::uint32_t percent) const {
   return Duration::Nanoseconds(sorted_[std::max(rank, 1U) - 1]);
 }
 
-void QuantileWindow::RemoveSorted(std::int64_t sample) {
+void QuantileWindow::ReplaceSorted(std::int64_t old, std::int64_t sample) {
   const auto end = sorted_.begin() + size_;
-  const auto at = std::lower_bound(sorted_.begin(), end, sample);
-  COTENANT_CHECK(at != end && *at == sample);
-  std::copy(at + 1, end, at);
-  --size_;
+  const auto from = std::lower_bound(sorted_.begin(), end, old);
+  COTENANT_CHECK(from != end && *from == old);
+  const auto to = std::lower_bound(sorted_.begin(), end, sample);
+  if (to > from) {
+    std::copy(from + 1, to, from);
+    *(to - 1) = sample;
+  } else {
+    std::copy_backward(to, from, from + 1);
+    *to = sample;
+  }
 }
 
 void QuantileWindow::InsertSorted(std::int64_t sample) {

@@ -27,7 +27,7 @@ class QuantileWindow {
 
  private:
   friend class Snapshot;
-  void RemoveSorted(std::int64_t sample);
+  void ReplaceSorted(std::int64_t old, std::int64_t sample);
   void InsertSorted(std::int64_t sample);
 
   std::array<std::int64_t, kSamplesMax> by_age_{};  ///< A ring; if full, the oldest is at `next_`.
