@@ -1,5 +1,6 @@
 #include "apps/cotenant/profile.h"
 
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -292,10 +293,24 @@ int Keep(const Settings& settings, const ProfileReport& report) {
   return code;
 }
 
-double StealPercent(const std::optional<HostCpu>& before, const std::optional<HostCpu>& after) {
-  if (!before || !after || after->total <= before->total) return -1;
-  return 100.0 * static_cast<double>(after->steal - before->steal) /
-         static_cast<double>(after->total - before->total);
+/// CPU time of this process.
+Duration OwnCpu() {
+  rusage usage{};
+  getrusage(RUSAGE_SELF, &usage);
+  return Duration::Seconds(usage.ru_utime.tv_sec + usage.ru_stime.tv_sec) +
+         Duration::Microseconds(usage.ru_utime.tv_usec + usage.ru_stime.tv_usec);
+}
+
+/// What the host and other processes took of the CPUs since `before`.
+void TakeDisturbance(const std::optional<HostCpu>& before, Duration own, ProfileReport& report) {
+  const std::optional<HostCpu> after = ReadHostCpu();
+  if (!before || !after || after->total <= before->total) return;
+  const auto total = static_cast<double>(after->total - before->total);
+  const auto steal = static_cast<double>(after->steal - before->steal);
+  const auto idle = static_cast<double>(after->idle - before->idle);
+  const double own_ticks = own.seconds() * static_cast<double>(sysconf(_SC_CLK_TCK));
+  report.host_steal_percent = 100 * steal / total;
+  report.others_percent = 100 * std::max(0.0, total - steal - idle - own_ticks) / total;
 }
 
 int Measure(const Settings& settings) {
@@ -318,6 +333,7 @@ int Measure(const Settings& settings) {
   report.slots = UsableCpus();
   report.started = UtcNow();
   const std::optional<HostCpu> cpu_before = ReadHostCpu();
+  const Duration own_before = OwnCpu();
   const Instant began = MonotonicNow();
   CatchSignals();
   Status node_status;
@@ -328,7 +344,7 @@ int Measure(const Settings& settings) {
     if (settings.node && stop_asked == 0) node_status = MeasureCosts(settings, bar, report);
   }
   report.took = MonotonicNow() - began;
-  report.host_steal_percent = StealPercent(cpu_before, ReadHostCpu());
+  TakeDisturbance(cpu_before, OwnCpu() - own_before, report);
   std::fputs(ProfileTables(report).c_str(), stdout);
   int code = Keep(settings, report);
   if (!node_status.ok()) code = Fail(1, "the node: " + node_status.message());

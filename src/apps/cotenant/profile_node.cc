@@ -223,8 +223,9 @@ class LogReader {
         // Models are loaded, and so numbered, in the order of their names.
         if (first_ == Instant()) first_ = arrived->at;
         if (arrived->at - first_ < kWarmUp) continue;
-        seen_[ToIndex(arrived->request)] = {
-            ToIndex(arrived->model), arrived->at, record.now, {}, {}};
+        const std::size_t node = ToIndex(arrived->model);
+        nodes_[node].read.Add(record.now - arrived->at);
+        seen_[ToIndex(arrived->request)] = {node, arrived->at, record.now, {}, {}};
       } else if (const auto* finished = std::get_if<RunFinished>(&event)) {
         for (auto& [id, request] : seen_) {
           if (request.run != finished->run || request.run_ended > Instant()) continue;
@@ -244,8 +245,6 @@ class LogReader {
         if (request == seen_.end()) continue;
         Seen& seen = request->second;
         seen.run = start->run;
-        // One that had to wait tells nothing of reading.
-        if (seen.decided == record.now) nodes_[seen.node].read.Add(seen.decided - seen.at);
         seen.decided = record.now;
       }
     }

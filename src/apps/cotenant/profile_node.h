@@ -4,10 +4,11 @@
 /// in this process, an emulated network of 1 ms on a worker, and the load generator over loopback
 /// at a low rate.
 ///
-/// The times are the server's own, from its event log: *read* from the arrival's turn to the
-/// decision, *hand over* from there to the worker's start, *reply* from the run's end to the reply
-/// written. An idle-class thread keeps each CPU from halting meanwhile: to wake a halted virtual
-/// CPU takes longer than all the node does, and a busy node does not pay for it.
+/// The times are the server's own, from its event log: *read* from the arrival's turn until the
+/// brain knows of it, *hand over* from the decision to run to the worker's start, *reply* from the
+/// run's end to the reply written. An idle-class thread keeps each CPU from halting meanwhile: to
+/// wake a halted virtual CPU takes longer than all the node does, and a busy node does not pay for
+/// it.
 
 #include <vector>
 

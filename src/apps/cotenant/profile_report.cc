@@ -1,5 +1,6 @@
 #include "apps/cotenant/profile_report.h"
 
+#include <algorithm>
 #include <cstdio>
 #include <nlohmann/json.hpp>
 
@@ -9,6 +10,9 @@ namespace cotenant {
 namespace {
 
 using Json = nlohmann::ordered_json;
+
+/// CPU time taken by others above which a profile says so.
+constexpr double kDisturbedPercent = 3;
 
 std::string Ms(Duration span) { return MillisecondsText(span.seconds() * 1e3); }
 
@@ -144,9 +148,16 @@ std::string ProfileTables(const ProfileReport& report) {
     text += "not measured: " + model + ": " + why + "\n";
   }
   if (report.host_steal_percent >= 0) {
-    char steal[64];
-    std::snprintf(steal, sizeof steal, "host steal %.2f %% meanwhile\n", report.host_steal_percent);
-    text += steal;
+    char host[128];
+    std::snprintf(host, sizeof host,
+                  "meanwhile the host took %.2f %% of the CPUs, other processes %.1f %%\n",
+                  report.host_steal_percent, report.others_percent);
+    text += host;
+  }
+  if (std::max(report.host_steal_percent, report.others_percent) > kDisturbedPercent) {
+    text +=
+        "The machine was not quiet: times are longer than the networks', tails above all. "
+        "Measure again.\n";
   }
   return text;
 }
@@ -176,7 +187,8 @@ std::string ProfileJson(const ProfileReport& report) {
   }
   json["wall"] = {{"started", report.started},
                   {"took_s", report.took.seconds()},
-                  {"host_steal_percent", report.host_steal_percent}};
+                  {"host_steal_percent", report.host_steal_percent},
+                  {"others_percent", report.others_percent}};
   return json.dump(2, ' ', false, Json::error_handler_t::replace) + "\n";
 }
 

@@ -25,6 +25,8 @@ struct ProfileReport {
   std::string started;  ///< UTC, ISO 8601.
   Duration took;
   double host_steal_percent = -1;  ///< -1: unknown.
+  /// CPU time that other processes of this machine took, of all CPUs' time. -1: unknown.
+  double others_percent = -1;
 
   MachineProfile Profile() const;
 };
