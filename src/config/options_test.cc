@@ -2,7 +2,9 @@
 
 #include <gtest/gtest.h>
 
+#include "catalog/policy_rows.h"
 #include "config/flag_table.h"
+#include "config/nearest.h"
 #include "config/test_repository.h"
 
 namespace cotenant {
@@ -173,8 +175,7 @@ TEST(Options, EveryMistakeOnTheCommandLineIsNamed) {
       {Program::kCotenant,
        {root, "--dispatch=lifo"},
        Code::kInvalidArgument,
-       "--dispatch: expected edf, fifo, weighted-fair, least-slack or shortest-first, got 'lifo'; "
-       "did you mean 'fifo'?"},
+       "--dispatch: expected " + OneOf(kDispatchNames) + ", got 'lifo'; did you mean 'fifo'?"},
       {Program::kCotenant,
        {root, "--http-body-max=many"},
        Code::kInvalidArgument,

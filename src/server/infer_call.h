@@ -61,6 +61,7 @@ struct ReplyFacts {
   bool bounded = false;     ///< Had the request a latency bound?
   bool bound_met = false;   ///< Judged when the reply is ready to be written.
   Duration earliest_bound;  ///< Refusals for feasibility: the smallest bound that would do.
+  Duration estimate;        ///< Refusals for feasibility: what the bound was compared with.
   Duration retry_after;     ///< Refusals: when to try again; zero when unknown.
 };
 

@@ -17,8 +17,10 @@ std::uint32_t GenerationOf(RequestId id) {
 }  // namespace
 
 LiveBrain::LiveBrain(SchedulerSettings settings, const std::string& trace_path,
-                     std::function<void(Instant)> set_wake)
-    : scheduler_(std::move(settings)), set_wake_(std::move(set_wake)) {
+                     std::uint32_t decisions_max, std::function<void(Instant)> set_wake)
+    : scheduler_(std::move(settings)),
+      decisions_(decisions_max),
+      set_wake_(std::move(set_wake)) {
   if (!trace_path.empty()) trace_ = std::make_unique<DecisionTrace>(trace_path);
 }
 
@@ -60,12 +62,23 @@ void LiveBrain::Crank(LaneEvents events, LaneWork& work) {
     }
   }
   for (ActiveRun* run : events.ended) std::erase(active_, run);
+  work.actions.with_reasons = decisions_.on();
   scheduler_.Crank(now_, events.events, work.actions);
+  if (decisions_.on()) KeepDecisions(work.actions);
   if (trace_) trace_->Write(now_, events.events, work.actions);
   if (recorder_) recorder_->Add(now_, events.events, work.actions, scheduler_);
   Resolve(work);
   for (ActiveRun* run : events.ended) {
     if (run->LetGo()) work.released.push_back(run);
+  }
+}
+
+void LiveBrain::KeepDecisions(const ActionList& actions) {
+  for (const Decision& decision : actions.decisions) {
+    const auto* admission = std::get_if<AdmissionDecision>(&decision);
+    const std::string_view id =
+        admission != nullptr ? std::string_view(Known(admission->request).id) : "";
+    decisions_.Add(now_, decision, id);
   }
 }
 
@@ -172,6 +185,22 @@ void LiveBrain::Unbind(ModelId id) {
   std::lock_guard lock(mutex_);
   models_[ToIndex(id)].reset();
   model_taken_[ToIndex(id)] = false;
+}
+
+std::vector<RecordedDecision> LiveBrain::LastDecisions(std::size_t count) const {
+  std::lock_guard lock(mutex_);
+  return decisions_.Last(count);
+}
+
+std::vector<RecordedDecision> LiveBrain::DecisionsOf(std::string_view request) const {
+  std::lock_guard lock(mutex_);
+  return decisions_.Of(request);
+}
+
+std::string LiveBrain::ModelName(ModelId id) const {
+  std::lock_guard lock(mutex_);
+  const bool known = ToIndex(id) < models_.size() && models_[ToIndex(id)] != nullptr;
+  return known ? models_[ToIndex(id)]->config().name : std::string();
 }
 
 EndCounts LiveBrain::Ends() const {

@@ -15,6 +15,7 @@
 
 #include "scheduler/scheduler.h"
 #include "server/active_run.h"
+#include "server/decision_ring.h"
 #include "server/decision_trace.h"
 #include "server/event_recorder.h"
 #include "server/infer_call.h"
@@ -35,6 +36,7 @@ class LiveBrain {
  public:
   /// `set_wake` arms the one timer; it is called under the lock and must not block.
   LiveBrain(SchedulerSettings settings, const std::string& trace_path,
+            std::uint32_t decisions_max,
             std::function<void(Instant)> set_wake);
   ~LiveBrain();
 
@@ -52,6 +54,13 @@ class LiveBrain {
   void Bind(ModelId id, std::shared_ptr<ServedModel> model);
   void Unbind(ModelId id);
 
+  /// Why: the last decisions, or all that are kept of one request, see DecisionRing.
+  bool KeepsDecisions() const { return decisions_.on(); }
+  std::vector<RecordedDecision> LastDecisions(std::size_t count) const;
+  std::vector<RecordedDecision> DecisionsOf(std::string_view request) const;
+  /// Empty when no model has this number now.
+  std::string ModelName(ModelId id) const;
+
   EndCounts Ends() const;
   std::uint32_t Waiting(ModelId id) const;
   std::uint32_t Running() const;
@@ -65,6 +74,7 @@ class LiveBrain {
   RequestId Register(InferCall& call);
   InferCall& Known(RequestId id);
   InferCall& Forget(RequestId id);
+  void KeepDecisions(const ActionList& actions);
   void Resolve(LaneWork& work);
   void Begin(const StartRun& start, LaneWork& work);
   void Detach(InferCall& call, LaneWork& work);
@@ -80,6 +90,7 @@ class LiveBrain {
   std::vector<ActiveRun*> idle_runs_;
   std::vector<ActiveRun*> active_;
   std::unique_ptr<DecisionTrace> trace_;
+  DecisionRing decisions_;
   std::unique_ptr<EventRecorder> recorder_;  ///< Null: nothing is recorded.
   std::function<void(Instant)> set_wake_;
 };

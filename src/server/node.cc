@@ -26,7 +26,7 @@ Node::Body::Body(Node& owner, ModelSource& source, Backend& backend, Telemetry& 
       tables(owner.options_.scheduler.node.tenants),
       keeper([this] { Tell(Woken{MonotonicNow()}); }),
       brain(owner.options_.scheduler, owner.options_.decision_trace_path,
-            [this](Instant at) { keeper.SetWake(at); }),
+            owner.options_.decisions_max, [this](Instant at) { keeper.SetWake(at); }),
       workers(owner, static_cast<std::size_t>(std::max(1, owner.options_.scheduler.slots))),
       controller(owner.options_, source, backend, telemetry_,
                  {brain, tables, [this](Event event) { Tell(std::move(event)); },
@@ -261,6 +261,37 @@ void Node::Drain(std::function<void()> drained) {
 }
 
 void Node::FlushRecording() { body_->brain.FlushRecording(); }
+
+namespace {
+
+Status NoDecisions() { return FailedPrecondition("decisions are not kept: --decisions-max is 0"); }
+
+}  // namespace
+
+Result<std::vector<RecordedDecision>> Node::LastDecisions(std::size_t count) const {
+  if (!body_->brain.KeepsDecisions()) return NoDecisions();
+  return body_->brain.LastDecisions(count);
+}
+
+Result<std::vector<RecordedDecision>> Node::DecisionsOf(std::string_view request) const {
+  if (!body_->brain.KeepsDecisions()) return NoDecisions();
+  return body_->brain.DecisionsOf(request);
+}
+
+DecisionNames Node::NamesForDecisions() const {
+  DecisionNames names;
+  names.model = [this](ModelId id) {
+    const std::string name = body_->brain.ModelName(id);
+    return name.empty() ? "model " + std::to_string(ToIndex(id)) : name;
+  };
+  names.tenant = [tenants = Tenants()](TenantId id) {
+    return ToIndex(id) < tenants.size() ? tenants[ToIndex(id)].name
+                                        : "tenant " + std::to_string(ToIndex(id));
+  };
+  return names;
+}
+
+Instant Node::Started() const { return body_->started; }
 
 std::string Node::MetricsText() const {
   NodeGauges gauges;

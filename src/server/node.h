@@ -21,7 +21,9 @@
 #include "catalog/profile.h"
 #include "catalog/tenant.h"
 #include "execution/executor.h"
+#include "scheduler/decision_text.h"
 #include "scheduler/scheduler.h"
+#include "server/decision_ring.h"
 #include "server/event_recorder.h"
 #include "server/infer_call.h"
 #include "server/lane.h"
@@ -43,6 +45,9 @@ struct NodeOptions {
   bool strict_readiness = false;
   std::string server_id = "cotenant";
   std::string decision_trace_path;  ///< Empty: no trace. CSV, see docs.
+  /// Decisions kept with their reasons. Zero: none, and none is put together. Raise it to look
+  /// further back; each takes about 250 bytes.
+  std::uint32_t decisions_max = 4'096;
   RecorderOptions record;           ///< The event log; none without a path.
   /// What was measured of a version's network, so that admission has estimates from the first
   /// request on. Called on the load thread, may block on files; may be empty.
@@ -131,6 +136,14 @@ class Node {
   /// Blocks until what was recorded is in the file, for a bounded time. For a program that ends
   /// without the node's destructor.
   void FlushRecording();
+
+  /// Why: the last decisions, oldest first, or all that are kept of one request: by the id that its
+  /// client gave, or by our number. FailedPrecondition when none are kept.
+  Result<std::vector<RecordedDecision>> LastDecisions(std::size_t count) const;
+  Result<std::vector<RecordedDecision>> DecisionsOf(std::string_view request) const;
+  /// What sentences about them call models and tenants.
+  DecisionNames NamesForDecisions() const;
+  Instant Started() const;
 
   /// The Prometheus page.
   std::string MetricsText() const;

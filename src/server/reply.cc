@@ -47,6 +47,7 @@ void FillReply(InferCall& call, ActiveRun& run, std::size_t member) {
 void FillRefusal(InferCall& call, const Reject& reject) {
   call.facts.queue = Duration();
   call.facts.earliest_bound = reject.earliest_bound;
+  call.facts.estimate = reject.estimate;
   call.facts.retry_after = reject.retry_after;
   const std::string bound = MillisecondsText(call.bounds.latency);
   std::string text;
@@ -54,8 +55,9 @@ void FillRefusal(InferCall& call, const Reject& reject) {
     case RejectReason::kQueueFull: text = "Exceeds maximum queue size"; break;
     case RejectReason::kNotFeasible:
       text = "the latency bound of " + bound +
-             " ms cannot be met now; the smallest bound that can is " +
-             MillisecondsText(reject.earliest_bound) + " ms";
+             " ms cannot be met now: the estimate is " + MillisecondsText(reject.estimate) +
+             " ms; the smallest bound that can is " + MillisecondsText(reject.earliest_bound) +
+             " ms";
       break;
     case RejectReason::kExpired:
       text = "the latency bound of " + bound + " ms passed while the request waited";

@@ -13,6 +13,7 @@ SimulatedNode::SimulatedNode(SimulationSettings settings)
       scheduler_(settings_.scheduler),
       device_(settings_.models, settings_.seed),
       random_(~settings_.seed) {
+  actions_.with_reasons = settings_.with_reasons;
   COTENANT_CHECK(settings_.models.size() == settings_.model_settings.size());
 }
 

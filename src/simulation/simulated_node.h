@@ -30,6 +30,7 @@ struct SimulationSettings {
   /// Of 1,000 chains, this many report their ends in several cranks, as a driver may under load.
   std::uint32_t split_chains = 0;
   std::uint64_t seed = 1;
+  bool with_reasons = false;  ///< Observers see why.
 };
 
 class SimulatedNode {

@@ -8,7 +8,9 @@
 #include <vector>
 
 #include "apps/cotenant/compare.h"
+#include "apps/cotenant/explain.h"
 #include "apps/cotenant/load.h"
+#include "apps/cotenant/policies.h"
 #include "apps/cotenant/profile.h"
 #include "apps/cotenant/serve.h"
 #include "apps/cotenant/simulate.h"
@@ -32,6 +34,8 @@ constexpr Command kCommands[] = {
     {"profile", "MODELS_DIR", "measure the models, and the node itself, on this machine", Profile},
     {"load", "SCENARIO", "play a scenario's load against a server", Load},
     {"compare", "RUN_A RUN_B", "two result files side by side", Compare},
+    {"policies", "", "every policy: what it does, what it declares", Policies},
+    {"explain", "LOG --request=N", "one request's life, told from a recorded log", Explain},
     {"simulate", "SCENARIO", "play a scenario in virtual time, or replay a recorded log", Simulate},
 };
 

@@ -4,6 +4,7 @@
 #include <vector>
 
 #include "protocol/http/control_request.h"
+#include "protocol/http/decisions_page.h"
 #include "protocol/http/json_text.h"
 #include "protocol/http/page.h"
 #include "protocol/server_facts.h"
@@ -124,6 +125,9 @@ void Endpoints::Answer(const Route& route, const HttpHead& head, std::span<const
       return;
     case Endpoint::kTenants:
       Tenants();
+      break;
+    case Endpoint::kDecisions:
+      status = WriteDecisions(node_, head.target, text_);
       break;
     case Endpoint::kLive:
       text_ = node_.Live() ? "{\"live\":true}" : "{\"live\":false}";

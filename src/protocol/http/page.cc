@@ -108,7 +108,8 @@ void WritePage(const Node& node, std::string& out) {
          "\"data\":[1,2,3,4]}]}' \\\n  <span class=\"here\">http://HOST:PORT</span>"
          "/v2/models/MODEL/infer</pre>\n"
          "<p><a href=\"/v2\">server</a> · <a href=\"/v2/models/stats\">statistics</a> · "
-         "<a href=\"/metrics\">metrics</a> · <a href=\"/cotenant/v1/tenants\">tenants</a></p>\n"
+         "<a href=\"/metrics\">metrics</a> · <a href=\"/cotenant/v1/tenants\">tenants</a> · "
+         "<a href=\"/cotenant/v1/decisions\">decisions</a></p>\n"
          "<script>for(const e of document.querySelectorAll('.here'))"
          "e.textContent=location.origin</script>\n</body></html>\n";
 }

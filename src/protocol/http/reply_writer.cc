@@ -184,6 +184,8 @@ void HttpReply::SetFailure(const InferCall& call, const ReplyStyle& style) {
   if (call.facts.earliest_bound > Duration()) {
     body_ += ",\"earliest_bound_ms\":";
     AppendMilliseconds(call.facts.earliest_bound, body_);
+    body_ += ",\"estimate_ms\":";
+    AppendMilliseconds(call.facts.estimate, body_);
   }
   body_ += '}';
   std::string extra;

@@ -19,7 +19,9 @@ int HexDigit(char c) {
   return lower >= 'a' && lower <= 'f' ? lower - 'a' + 10 : -1;
 }
 
-std::string_view Decoded(std::string_view text, std::string& scratch) {
+}  // namespace
+
+std::string_view DecodePercent(std::string_view text, std::string& scratch) {
   if (text.find('%') == std::string_view::npos) return text;
   scratch.clear();
   for (std::size_t i = 0; i < text.size(); ++i) {
@@ -33,6 +35,8 @@ std::string_view Decoded(std::string_view text, std::string& scratch) {
   }
   return scratch;
 }
+
+namespace {
 
 Route Found(Endpoint endpoint, bool get, bool post) {
   Route route;
@@ -69,7 +73,7 @@ Route ModelRoute(std::string_view path, std::string& scratch) {
   } else if (path == "/trace/setting") {
     route = Found(Endpoint::kTrace, true, true);
   }
-  route.model = Decoded(name, scratch);
+  route.model = DecodePercent(name, scratch);
   route.version = version;
   return route;
 }
@@ -87,7 +91,7 @@ Route RepositoryRoute(std::string_view path, std::string& scratch) {
     if (name.empty()) return {};
     if (path == "/load") route = Found(Endpoint::kLoad, false, true);
     if (path == "/unload") route = Found(Endpoint::kUnload, false, true);
-    route.model = Decoded(name, scratch);
+    route.model = DecodePercent(name, scratch);
   }
   route.repository = repository;
   return route;
@@ -113,6 +117,7 @@ Route FindRoute(std::string_view target, std::string& scratch) {
   if (path == "/") return Found(Endpoint::kPage, true, false);
   if (path == "/metrics") return Found(Endpoint::kMetrics, true, false);
   if (path == "/cotenant/v1/tenants") return Found(Endpoint::kTenants, true, false);
+  if (path == "/cotenant/v1/decisions") return Found(Endpoint::kDecisions, true, false);
   if (path == "/v2" || path == "/v2/") return Found(Endpoint::kServer, true, false);
   if (!path.starts_with("/v2/")) return {};
   NextSegment(path);

@@ -12,6 +12,7 @@ enum class Endpoint : unsigned char {
   kPage,
   kMetrics,
   kTenants,
+  kDecisions,
   kLive,
   kReady,
   kServer,
@@ -40,6 +41,9 @@ struct Route {
   bool get = false;
   bool post = false;
 };
+
+/// `text` with its %XX replaced, in `scratch` if there is any.
+std::string_view DecodePercent(std::string_view text, std::string& scratch);
 
 /// `scratch` holds the model's name when it had to be decoded, and must live as long as the route.
 Route FindRoute(std::string_view target, std::string& scratch);
