@@ -1,8 +1,11 @@
 #include "apps/cotenant/simulate.h"
 
+#include <unistd.h>
+
 #include <algorithm>
 #include <atomic>
 #include <cinttypes>
+#include <csignal>
 #include <cstdio>
 #include <ctime>
 #include <fstream>
@@ -103,6 +106,15 @@ Status UsePolicies(const std::vector<std::string>& choices, PolicyChoice& polici
   return CheckPolicies(policies);
 }
 
+/// What this thread plays, for the message when an invariant of the brain's own ends the program.
+thread_local std::uint64_t playing_seed = 0;
+
+void SayTheSeed(int) {
+  char text[64];
+  const int size = std::snprintf(text, sizeof text, "BROKEN by seed %" PRIu64 "\n", playing_seed);
+  if (write(STDERR_FILENO, text, static_cast<std::size_t>(size)) < 0) _exit(1);
+}
+
 double CpuSeconds() {
   timespec time{};
   clock_gettime(CLOCK_THREAD_CPUTIME_ID, &time);
@@ -140,6 +152,7 @@ class LogFile {
 };
 
 SimulatorOptions OptionsOf(const Settings& settings, std::uint64_t seed) {
+  playing_seed = seed;
   SimulatorOptions options;
   options.seed = seed;
   options.requests_max = static_cast<std::uint64_t>(settings.requests_max);
@@ -232,6 +245,7 @@ int Simulate(std::span<const std::string> arguments) {
   if (settings.seconds > Duration()) {
     scenario->lasts = std::min(scenario->lasts, settings.seconds);
   }
+  std::signal(SIGABRT, SayTheSeed);
   if (!settings.seeds) return PlayOne(settings, *scenario);
   if (!settings.record.empty()) return Fail(2, "--record takes one seed, not --seeds");
   return PlaySeeds(settings, *scenario);
