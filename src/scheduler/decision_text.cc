@@ -137,6 +137,10 @@ std::string Text(const EndDecision& why, const DecisionNames&) {
   const std::string request = "request " + Number(why.request);
   switch (why.end) {
     case End::kExpired:
+      if (why.since_arrival < why.bound) {
+        return request + " is given up" + after + ": by the estimate of its run it can no longer " +
+               "meet its bound of " + SpanText(why.bound);
+      }
       return request + " expired" + after + ": its bound of " + SpanText(why.bound) +
              " passed while it waited";
     case End::kRejected:

@@ -93,6 +93,7 @@ void Story::TellWaits(Instant now) {
 void Story::Decide(Instant now, const Decision& decision) {
   if (!arrived_ || over_) return;
   const auto* start = std::get_if<StartDecision>(&decision);
+  if (start != nullptr) started_ = *start;
   if (const auto* join = std::get_if<JoinDecision>(&decision)) {
     if (join->request != request_) return;
     // The start was told before its members: it is the last that was counted.
@@ -100,6 +101,9 @@ void Story::Decide(Instant now, const Decision& decision) {
     const auto counted = began_before_.find(arrived_->model);
     if (counted != began_before_.end() && --counted->second == 0) began_before_.erase(counted);
     TellWaits(now);
+    if (started_ && started_->run == join->run) {
+      lines_.push_back({now - arrived_->at, DecisionText(*started_, names_), *started_});
+    }
   } else if (const auto* hold = std::get_if<HoldDecision>(&decision)) {
     const bool news = !held_ || held_->reason != hold->reason || held_->rows != hold->rows;
     if (!waiting_ || hold->model != arrived_->model || !news) return;

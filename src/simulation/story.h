@@ -57,6 +57,7 @@ class Story {
   std::optional<RunId> run_;
   std::map<RunId, ModelId> under_way_;
   std::map<ModelId, std::uint64_t> began_before_;  ///< Runs, while it waited.
+  std::optional<StartDecision> started_;           ///< The last run that began, for who joins it.
   std::optional<HoldDecision> held_;               ///< Told already, for this reason.
   std::vector<StoryLine> lines_;
 };
