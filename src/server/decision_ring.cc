@@ -18,16 +18,11 @@ std::optional<RequestId> NumberOf(std::string_view text) {
 
 }  // namespace
 
-ClientId::ClientId(std::string_view id)
-    : size(static_cast<std::uint8_t>(std::min(id.size(), kSizeMax))) {
-  std::copy_n(id.begin(), size, text.begin());
-}
-
 std::vector<RecordedDecision> DecisionRing::Last(std::size_t count) const {
   std::vector<RecordedDecision> found;
-  const std::size_t kept = std::min(count, size());
+  const std::size_t kept = std::min(count, kept_);
   found.reserve(kept);
-  for (std::size_t i = size() - kept; i < size(); ++i) found.push_back(Place(i));
+  for (std::size_t i = kept_ - kept; i < kept_; ++i) found.push_back(Place(i));
   return found;
 }
 
@@ -36,7 +31,7 @@ std::vector<RecordedDecision> DecisionRing::Of(std::string_view request) const {
   std::vector<RequestId> requests;
   if (const std::optional<RequestId> number = NumberOf(request)) requests.push_back(*number);
   std::vector<RunId> runs;
-  for (std::size_t i = 0; i < size(); ++i) {
+  for (std::size_t i = 0; i < kept_; ++i) {
     const RecordedDecision& place = Place(i);
     const auto* admission = std::get_if<AdmissionDecision>(&place.decision);
     if (admission != nullptr && !cut.empty() && place.client_id.view() == cut) {
@@ -48,7 +43,7 @@ std::vector<RecordedDecision> DecisionRing::Of(std::string_view request) const {
     }
   }
   std::vector<RecordedDecision> found;
-  for (std::size_t i = 0; i < size(); ++i) {
+  for (std::size_t i = 0; i < kept_; ++i) {
     const RecordedDecision& place = Place(i);
     const auto about = [&place](RequestId id) { return IsAbout(place.decision, id); };
     const auto* start = std::get_if<StartDecision>(&place.decision);

@@ -4,6 +4,7 @@
 ///
 /// Used under the brain's lock. Allocates once, when it is made.
 
+#include <algorithm>
 #include <array>
 #include <cstdint>
 #include <span>
@@ -22,8 +23,10 @@ struct ClientId {
   std::array<char, kSizeMax> text{};
   std::uint8_t size = 0;
 
-  ClientId() = default;
-  explicit ClientId(std::string_view id);
+  void Set(std::string_view id) {
+    size = static_cast<std::uint8_t>(std::min(id.size(), kSizeMax));
+    std::copy_n(id.begin(), size, text.begin());
+  }
   std::string_view view() const { return {text.data(), size}; }
 };
 
@@ -40,10 +43,12 @@ class DecisionRing {
 
   bool on() const { return !places_.empty(); }
   void Add(Instant at, const Decision& decision, std::string_view client_id) {
-    RecordedDecision& place = places_[added_++ % places_.size()];
+    RecordedDecision& place = places_[next_];
+    if (++next_ == places_.size()) next_ = 0;
+    if (kept_ < places_.size()) ++kept_;
     place.at = at;
     place.decision = decision;
-    place.client_id = ClientId(client_id);
+    place.client_id.Set(client_id);
   }
 
   /// The last `count`, oldest first.
@@ -53,14 +58,14 @@ class DecisionRing {
   std::vector<RecordedDecision> Of(std::string_view request) const;
 
  private:
-  std::size_t size() const { return added_ < places_.size() ? added_ : places_.size(); }
   /// 0: the oldest.
   const RecordedDecision& Place(std::size_t index) const {
-    return places_[(added_ - size() + index) % places_.size()];
+    return places_[(next_ + places_.size() - kept_ + index) % places_.size()];
   }
 
   std::vector<RecordedDecision> places_;
-  std::size_t added_ = 0;
+  std::size_t next_ = 0;
+  std::size_t kept_ = 0;
 };
 
 }  // namespace cotenant
