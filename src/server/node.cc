@@ -167,7 +167,9 @@ Result<std::vector<std::shared_ptr<ServedModel>>> Node::Versions(std::string_vie
 
 std::vector<std::shared_ptr<ServedModel>> Node::AllServed() const {
   std::vector<std::shared_ptr<ServedModel>> all;
-  for (const auto& [name, entry] : body_->tables.Get()->names) {
+  // Held, because the controller may put another table in its place meanwhile.
+  const std::shared_ptr<const ModelTable> table = body_->tables.Get();
+  for (const auto& [name, entry] : table->names) {
     for (const ModelTable::VersionState& version : entry.versions) {
       if (version.served) all.push_back(version.served);
     }
@@ -177,7 +179,9 @@ std::vector<std::shared_ptr<ServedModel>> Node::AllServed() const {
 
 std::vector<IndexRow> Node::Index(bool ready_only) const {
   std::vector<IndexRow> rows;
-  for (const auto& [name, entry] : body_->tables.Get()->names) {
+  // Held, because the controller may put another table in its place meanwhile.
+  const std::shared_ptr<const ModelTable> table = body_->tables.Get();
+  for (const auto& [name, entry] : table->names) {
     if (entry.versions.empty() && !ready_only) {
       rows.push_back({name, "", entry.failed, ModelState::kUnavailable, entry.reason});
     }

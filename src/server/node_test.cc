@@ -281,7 +281,7 @@ TEST_F(NodeTest, BrokenModelIsUnavailableWithItsReasonAndOthersServe) {
 
 TEST_F(NodeTest, ModelThatLoadsForTheFirstTimeIsUnavailableNotUnknown) {
   options_.control = ControlMode::kExplicit;
-  source_.Put(EchoConfig("slow"), "load_ns = 300000000");
+  source_.Put(EchoConfig("slow"), "load_ns = 900000000");
   Start();
   std::promise<Status> loaded;
   node_->Load("slow", {}, [&](Status status) { loaded.set_value(std::move(status)); });
