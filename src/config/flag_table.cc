@@ -164,7 +164,6 @@ Status SetBackendConfig(Options& o, const std::string& text) {
 
 // In the order of the help page. `o` are the options, `v` the value.
 constexpr Flag kFlags[] = {
-#define NAME(name, function) " " name
 #define SET(expression) \
   [](Options& o, [[maybe_unused]] const std::string& v) -> Status { return expression; }
     {"help", kSwitch, kUsed, "General", "", "print this page", SET(Turn(o.help, true))},
@@ -258,13 +257,13 @@ constexpr Flag kFlags[] = {
      "networks that run at once; 0: the CPUs of the process (0)",
      SET(SetNumber(v, 0, kThreadsMax, o.slots))},
     {"dispatch", kValue, kUsed, "Scheduling", "POLICY",
-     "one of" COTENANT_DISPATCH_POLICIES(NAME) " (edf)",
+     "who goes first, see 'cotenant policies' (edf)",
      SET(SetName(v, kDispatchNames, o.dispatch))},
     {"batching", kValue, kUsed, "Scheduling", "POLICY",
-     "one of model" COTENANT_BATCHING_POLICIES(NAME) " (model)",
+     "when a batch starts; model: as its configuration says (model)",
      SET(SetName(v, kBatchingNames, o.batching))},
     {"admission", kValue, kUsed, "Scheduling", "POLICY",
-     "one of" COTENANT_ADMISSION_POLICIES(NAME) " (feasible)",
+     "who is taken in, see 'cotenant policies' (feasible)",
      SET(SetName(v, kAdmissionNames, o.admission))},
     {"decision-trace", kValue, kUsed, "Scheduling", "FILE", "write every decision as CSV",
      SET(SetText(v, o.decision_trace))},
@@ -317,7 +316,6 @@ constexpr Flag kFlags[] = {
     {"log-file", kValue, kUsed, "Log", "FILE", "default: standard error",
      SET(SetText(v, o.log.file))},
 #undef SET
-#undef NAME
 
     {"allow-client-shm", kBoolean, kRefused, "Refused", "BOOL", "shared memory is not built",
      nullptr},
