@@ -199,6 +199,7 @@ void Simulator::Body::EndOccupancy(std::uint32_t index, std::uint64_t sequence) 
   const Instant start = cpu_.StartOf(occupancy.occupant);
   cpu_.End(occupancy.occupant, now_);
   occupancy.occupant = kNowhere;
+  if (occupancy.on_worker) ++free_workers_;
   Duration total;
   for (const InlineRun& run : occupancy.runs) total += run.takes;
   __extension__ using Wide = __int128;

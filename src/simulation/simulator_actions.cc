@@ -82,6 +82,7 @@ void Simulator::Body::CarryOut() {
     // A stopped run ends by itself here: stopping late is allowed.
   }
   if (!chain_.empty()) StartChain();
+  free_workers_ = 0;
 }
 
 void Simulator::Body::Start(const StartRun& run) {
@@ -94,7 +95,9 @@ void Simulator::Body::Start(const StartRun& run) {
   const std::uint32_t index = occupancies_.Take();
   Occupancy& occupancy = occupancies_[index];
   occupancy.runs.assign(1, {run.run, model, alone});
-  const Instant start = now_ + Draw(scenario_.device.costs.hand_over);
+  occupancy.on_worker = true;
+  const bool handed_over = --free_workers_ < 0;
+  const Instant start = handed_over ? now_ + Draw(scenario_.device.costs.hand_over) : now_;
   occupancy.occupant = cpu_.Begin(now_, start, alone, beside, run.cores);
   PlanEnd(index);
 }
@@ -104,6 +107,7 @@ void Simulator::Body::StartChain() {
   Occupancy& occupancy = occupancies_[index];
   Duration total;
   for (const InlineRun& run : chain_) total += run.takes;
+  occupancy.on_worker = false;
   occupancy.runs.swap(chain_);
   chain_.clear();
   occupancy.occupant = cpu_.Begin(now_, now_, total, total, 1);

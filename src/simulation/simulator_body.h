@@ -45,6 +45,7 @@ class Simulator::Body {
   struct Occupancy {
     std::uint64_t sequence = 0;
     std::uint32_t occupant = kNowhere;
+    bool on_worker = false;
     std::vector<InlineRun> runs;
   };
   /// What happens at a time.
@@ -124,6 +125,7 @@ class Simulator::Body {
   Slab<Occupancy> occupancies_;
   std::vector<std::uint32_t> occupancy_of_;  ///< By occupant.
   std::vector<InlineRun> chain_;
+  std::int32_t free_workers_ = 0;  ///< Whose runs ended with this crank: they take the next ones.
   std::vector<Instant> reader_free_;  ///< Each I/O thread reads one request at a time.
   std::size_t reader_ = 0;
   std::vector<std::size_t> scenario_model_;  ///< By ModelId.
