@@ -60,7 +60,8 @@ void FillRefusal(InferCall& call, const Reject& reject) {
              " ms";
       break;
     case RejectReason::kExpired:
-      text = "the latency bound of " + bound + " ms passed while the request waited";
+      text = "the latency bound of " + bound +
+             " ms passed, or could not be met any more, while the request waited";
       break;
     case RejectReason::kQueueTimeout: text = "Request timeout expired"; break;
     case RejectReason::kDraining:

@@ -145,9 +145,10 @@ TEST_F(GrpcTest, ModelsAreLoadedAndUnloadedInExplicitMode) {
   grpc::ClientContext load_context;
   const grpc::Status status = stub_->RepositoryModelLoad(&load_context, load, &loaded);
   ASSERT_TRUE(status.ok()) << status.error_message();
-  EXPECT_EQ(rendering_.last_override.config_json, "{\"max_batch_size\":8}");
-  ASSERT_EQ(rendering_.last_override.files.count("1/model.onnx"), 1u);
-  EXPECT_EQ(*rendering_.last_override.files.at("1/model.onnx"), "bytes");
+  const LoadOverride given = rendering_.last_override();
+  EXPECT_EQ(given.config_json, "{\"max_batch_size\":8}");
+  ASSERT_EQ(given.files.count("1/model.onnx"), 1u);
+  EXPECT_EQ(*given.files.at("1/model.onnx"), "bytes");
   EXPECT_TRUE(Infer(AskEcho()).ok());
 
   inference::RepositoryModelUnloadRequest unload;

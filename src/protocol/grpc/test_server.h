@@ -9,6 +9,7 @@
 
 #include <cstring>
 #include <memory>
+#include <mutex>
 #include <string>
 #include <string_view>
 #include <thread>
@@ -28,7 +29,10 @@ class RenderingSource final : public ModelSource {
   explicit RenderingSource(MemorySource& models) : models_(models) {}
   Result<std::vector<std::string>> List() override { return models_.List(); }
   Result<ModelDescription> Read(std::string_view name, const LoadOverride& override_) override {
-    last_override = override_;
+    {
+      const std::lock_guard lock(mutex_);
+      last_override_ = override_;
+    }
     return models_.Read(name, override_);
   }
   std::uint64_t Fingerprint(std::string_view name) override { return models_.Fingerprint(name); }
@@ -42,9 +46,14 @@ class RenderingSource final : public ModelSource {
     return {"{}", rendered.SerializeAsString()};
   }
 
-  LoadOverride last_override;  ///< Read it after the load has ended.
+  LoadOverride last_override() const {
+    const std::lock_guard lock(mutex_);
+    return last_override_;
+  }
 
  private:
+  mutable std::mutex mutex_;
+  LoadOverride last_override_;
   MemorySource& models_;
 };
 

@@ -75,11 +75,13 @@ void UnaryInfer::Complete() {
 
 void UnaryInfer::Finish(const Status& outcome) {
   LogRequestEnd(*this, *rpc_, outcome);
+  const bool good = outcome.ok();
+  const grpc::Status status_sent = ToGrpcStatus(outcome);
   handed_over_.store(true, std::memory_order_release);
-  if (outcome.ok()) {
-    responder_->Finish(reply_, grpc::Status::OK, &sent_);
+  if (good) {
+    responder_->Finish(reply_, status_sent, &sent_);
   } else {
-    responder_->FinishWithError(ToGrpcStatus(outcome), &sent_);
+    responder_->FinishWithError(status_sent, &sent_);
   }
 }
 
