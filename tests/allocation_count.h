@@ -1,7 +1,7 @@
 #pragma once
 
-/// Counts the heap allocations of a test program that links `cotenant_allocation_count`: it replaces the global
-/// operators, so no other program may.
+/// Counts the heap allocations of a test program that links `cotenant_allocation_count`: it
+/// replaces the global operators, so no other program may.
 
 #include <cstdint>
 

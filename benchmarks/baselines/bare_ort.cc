@@ -1,9 +1,12 @@
-// FROZEN: a yardstick. The figures of docs/performance.md are ratios to this program; never change it.
+// FROZEN: a yardstick. The figures of docs/performance.md are ratios to this program; never change
+// it.
 //
-// ONNX Runtime in a loop, preallocated tensors, nothing else: the least that any server pays for the network.
+// ONNX Runtime in a loop, preallocated tensors, nothing else: the least that any server pays for
+// the network.
 //
 //   bare_ort MODEL.onnx --shape 1,64 [--threads N] [--seconds S]    runs; prints one line of JSON
-//   bare_ort MODEL.onnx --shape 1,64 --idle N                       holds N sessions, prints "ready", waits for input's end
+//   bare_ort MODEL.onnx --shape 1,64 --idle N                       holds N sessions, prints
+//   "ready", waits for input's end
 
 #include <algorithm>
 #include <chrono>
@@ -51,8 +54,8 @@ void Measure(std::vector<std::unique_ptr<yardstick::Network>>& networks, double 
   for (auto& part : times) part.reserve(static_cast<std::size_t>(seconds * 200'000));
   const double cpu_before = ProcessCpuSeconds();
   const auto began = Clock::now();
-  const auto end = began + std::chrono::duration_cast<Clock::duration>(
-                               std::chrono::duration<double>(seconds));
+  const auto end =
+      began + std::chrono::duration_cast<Clock::duration>(std::chrono::duration<double>(seconds));
   std::vector<std::thread> threads;
   for (std::size_t i = 1; i < networks.size(); ++i) {
     threads.emplace_back([&, i] { Loop(*networks[i], end, times[i]); });
@@ -65,7 +68,8 @@ void Measure(std::vector<std::unique_ptr<yardstick::Network>>& networks, double 
   for (const auto& part : times) all.insert(all.end(), part.begin(), part.end());
   std::sort(all.begin(), all.end());
   std::printf(
-      "{\"count\": %zu, \"seconds\": %.4f, \"rate\": %.2f, \"cpu_seconds\": %.4f, \"cpu_us\": %.3f, "
+      "{\"count\": %zu, \"seconds\": %.4f, \"rate\": %.2f, \"cpu_seconds\": %.4f, \"cpu_us\": "
+      "%.3f, "
       "\"per_cpu_second\": %.2f, \"p50\": %.2f, \"p95\": %.2f, \"p99\": %.2f}\n",
       all.size(), wall, static_cast<double>(all.size()) / wall, cpu,
       cpu * 1e6 / static_cast<double>(all.size()), static_cast<double>(all.size()) / cpu,
@@ -89,8 +93,7 @@ int main(int argc, char** argv) {
   if (argc < 2) return 2;
   std::vector<std::unique_ptr<yardstick::Network>> networks;
   for (std::size_t i = 0; i < std::max(threads, idle); ++i) {
-    networks.push_back(
-        std::make_unique<yardstick::Network>(argv[1], yardstick::ParseShape(shape)));
+    networks.push_back(std::make_unique<yardstick::Network>(argv[1], yardstick::ParseShape(shape)));
   }
   if (idle == 0) {
     Measure(networks, seconds);

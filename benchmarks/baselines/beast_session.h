@@ -1,9 +1,11 @@
 #pragma once
 
-/// FROZEN: a yardstick. The figures of docs/performance.md are ratios to programs built from this file; never change it.
+/// FROZEN: a yardstick. The figures of docs/performance.md are ratios to programs built from this
+/// file; never change it.
 ///
-/// How one writes an inference server in an afternoon: Beast for HTTP, a DOM for JSON, the network inline on the thread
-/// that read the request. POST /v2/models/NAME/infer with binary tensors only; everything belongs to one thread.
+/// How one writes an inference server in an afternoon: Beast for HTTP, a DOM for JSON, the network
+/// inline on the thread that read the request. POST /v2/models/NAME/infer with binary tensors only;
+/// everything belongs to one thread.
 
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/ip/tcp.hpp>
@@ -110,8 +112,8 @@ class Session : public std::enable_shared_from_this<Session> {
   http::response<http::string_body> response_;
 };
 
-/// Accepts on a port of 127.0.0.1 and serves, all on the thread that runs `io`. With `share_port` the kernel deals the
-/// connections to every acceptor of the port.
+/// Accepts on a port of 127.0.0.1 and serves, all on the thread that runs `io`. With `share_port`
+/// the kernel deals the connections to every acceptor of the port.
 class Acceptor {
  public:
   Acceptor(asio::io_context& io, Network& network, unsigned short port, bool share_port)

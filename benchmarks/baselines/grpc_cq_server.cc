@@ -1,8 +1,10 @@
-// FROZEN: a yardstick. The figures of docs/performance.md are ratios to this program; never change it.
+// FROZEN: a yardstick. The figures of docs/performance.md are ratios to this program; never change
+// it.
 //
 // A bare gRPC server: one asynchronous completion queue, one thread, the network inline.
 //
-//   grpc_cq_server MODEL.onnx PORT [SHAPE]    prints "ready" once it listens; MODEL "-" serves nothing (an empty server)
+//   grpc_cq_server MODEL.onnx PORT [SHAPE]    prints "ready" once it listens; MODEL "-" serves
+//   nothing (an empty server)
 
 #include <grpcpp/grpcpp.h>
 

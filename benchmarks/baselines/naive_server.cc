@@ -1,4 +1,5 @@
-// FROZEN: a yardstick. The figures of docs/performance.md are ratios to this program; never change it.
+// FROZEN: a yardstick. The figures of docs/performance.md are ratios to this program; never change
+// it.
 //
 // The naive server: Beast, DOM JSON, one thread, one io_context, the network inline.
 //

@@ -1,9 +1,11 @@
 #pragma once
 
-/// FROZEN: a yardstick. The figures of docs/performance.md are ratios to programs built from this file; never change it.
+/// FROZEN: a yardstick. The figures of docs/performance.md are ratios to programs built from this
+/// file; never change it.
 ///
-/// One FP32 network behind ONNX Runtime with both tensors preallocated: one thread, no spinning, no copy besides the
-/// caller's. What any server has to pay at least. Not thread-safe: one object per thread (sessions are not shared).
+/// One FP32 network behind ONNX Runtime with both tensors preallocated: one thread, no spinning, no
+/// copy besides the caller's. What any server has to pay at least. Not thread-safe: one object per
+/// thread (sessions are not shared).
 
 #include <onnxruntime_cxx_api.h>
 
@@ -30,7 +32,8 @@ inline std::size_t Elements(const std::vector<std::int64_t>& shape) {
   return count;
 }
 
-/// Telemetry is off before the library's first call: else it starts a thread, and may connect to its maker.
+/// Telemetry is off before the library's first call: else it starts a thread, and may connect to
+/// its maker.
 inline Ort::Env& Environment() {
   static const int quiet = setenv("ORT_DISABLE_TELEMETRY", "1", 1);
   static Ort::Env env(ORT_LOGGING_LEVEL_ERROR, "yardstick");

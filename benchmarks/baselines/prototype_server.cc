@@ -1,6 +1,8 @@
-// FROZEN: a yardstick. The figures of docs/performance.md are ratios to this program; never change it.
+// FROZEN: a yardstick. The figures of docs/performance.md are ratios to this program; never change
+// it.
 //
-// The best prototype: two threads, an io_context each, SO_REUSEPORT, every network inline where its request arrived.
+// The best prototype: two threads, an io_context each, SO_REUSEPORT, every network inline where its
+// request arrived.
 //
 //   prototype_server MODEL.onnx PORT [SHAPE]    prints "ready" once it listens
 

@@ -1,4 +1,5 @@
-// Keeps the CPUs it may run on from halting, without taking time from anybody: one thread per CPU, idle class.
+// Keeps the CPUs it may run on from halting, without taking time from anybody: one thread per CPU,
+// idle class.
 //
 // A halted virtual CPU takes 50 to 100 µs to wake, which would be measured in place of the server.
 //

@@ -1,6 +1,8 @@
-// A light gRPC client: one thread, one completion queue, a connection for every client; prints one line of JSON.
+// A light gRPC client: one thread, one completion queue, a connection for every client; prints one
+// line of JSON.
 //
-//   light_grpc --port P [--model mlp] [--input x --shape 1,64 --output y] [--connections C] [--seconds S | --count N]
+//   light_grpc --port P [--model mlp] [--input x --shape 1,64 --output y] [--connections C]
+//   [--seconds S | --count N]
 //              [--warmup-seconds W]
 //
 // Closed loop: every connection sends its next request when its answer is in.
@@ -30,16 +32,26 @@ Options Parse(int argc, char** argv) {
   for (int i = 1; i + 1 < argc; i += 2) {
     const std::string flag = argv[i];
     const std::string value = argv[i + 1];
-    if (flag == "--port") options.port = value;
-    else if (flag == "--model") options.model = value;
-    else if (flag == "--input") options.input = value;
-    else if (flag == "--output") options.output = value;
-    else if (flag == "--shape") options.shape = value;
-    else if (flag == "--connections") options.connections = std::stoul(value);
-    else if (flag == "--seconds") options.seconds = std::stod(value);
-    else if (flag == "--warmup-seconds") options.warmup = std::stod(value);
-    else if (flag == "--count") options.count = std::stoull(value);
-    else throw std::runtime_error("unknown flag " + flag);
+    if (flag == "--port")
+      options.port = value;
+    else if (flag == "--model")
+      options.model = value;
+    else if (flag == "--input")
+      options.input = value;
+    else if (flag == "--output")
+      options.output = value;
+    else if (flag == "--shape")
+      options.shape = value;
+    else if (flag == "--connections")
+      options.connections = std::stoul(value);
+    else if (flag == "--seconds")
+      options.seconds = std::stod(value);
+    else if (flag == "--warmup-seconds")
+      options.warmup = std::stod(value);
+    else if (flag == "--count")
+      options.count = std::stoull(value);
+    else
+      throw std::runtime_error("unknown flag " + flag);
   }
   return options;
 }
@@ -72,8 +84,8 @@ class Client {
     grpc::ChannelArguments arguments;
     arguments.SetInt("grpc.use_local_subchannel_pool", 1);
     for (std::size_t i = 0; i < options.connections; ++i) {
-      const auto channel = grpc::CreateCustomChannel(
-          "127.0.0.1:" + options.port, grpc::InsecureChannelCredentials(), arguments);
+      const auto channel = grpc::CreateCustomChannel("127.0.0.1:" + options.port,
+                                                     grpc::InsecureChannelCredentials(), arguments);
       connections_.push_back(std::make_unique<Connection>());
       connections_.back()->stub = inference::GRPCInferenceService::NewStub(channel);
       if (!channel->WaitForConnected(std::chrono::system_clock::now() + std::chrono::seconds(5))) {

@@ -1,11 +1,14 @@
-// A light HTTP client: one thread, raw sockets, epoll, binary tensors, keep-alive; prints one line of JSON.
+// A light HTTP client: one thread, raw sockets, epoll, binary tensors, keep-alive; prints one line
+// of JSON.
 //
-//   light_http --port P [--model mlp] [--input x --shape 1,64 --output y] [--connections C] [--seconds S | --count N]
+//   light_http --port P [--model mlp] [--input x --shape 1,64 --output y] [--connections C]
+//   [--seconds S | --count N]
 //              [--rate R] [--bound-ms B] [--header 'name: value'] [--warmup-seconds W]
 //
-// Closed loop: every connection sends its next request when its answer is in. With --rate: requests are due at even
-// intervals, a request that finds all connections taken waits, and its latency counts from when it was due. Where the
-// answer says so (`queue_ms`, `compute_ms`, `bound_met`), server-side times and met bounds are counted too.
+// Closed loop: every connection sends its next request when its answer is in. With --rate: requests
+// are due at even intervals, a request that finds all connections taken waits, and its latency
+// counts from when it was due. Where the answer says so (`queue_ms`, `compute_ms`, `bound_met`),
+// server-side times and met bounds are counted too.
 
 #include <netinet/in.h>
 #include <netinet/tcp.h>
@@ -44,19 +47,32 @@ Options Parse(int argc, char** argv) {
     const std::string flag = argv[i];
     if (i + 1 == argc) throw std::runtime_error(flag + " needs a value");
     const std::string value = argv[i + 1];
-    if (flag == "--port") options.port = std::stoi(value);
-    else if (flag == "--model") options.model = value;
-    else if (flag == "--input") options.input = value;
-    else if (flag == "--output") options.output = value;
-    else if (flag == "--shape") options.shape = value;
-    else if (flag == "--connections") options.connections = std::stoul(value);
-    else if (flag == "--seconds") options.seconds = std::stod(value);
-    else if (flag == "--warmup-seconds") options.warmup = std::stod(value);
-    else if (flag == "--count") options.count = std::stoull(value);
-    else if (flag == "--rate") options.rate = std::stod(value);
-    else if (flag == "--bound-ms") options.bound_ms = value;
-    else if (flag == "--header") options.headers.push_back(value);
-    else throw std::runtime_error("unknown flag " + flag);
+    if (flag == "--port")
+      options.port = std::stoi(value);
+    else if (flag == "--model")
+      options.model = value;
+    else if (flag == "--input")
+      options.input = value;
+    else if (flag == "--output")
+      options.output = value;
+    else if (flag == "--shape")
+      options.shape = value;
+    else if (flag == "--connections")
+      options.connections = std::stoul(value);
+    else if (flag == "--seconds")
+      options.seconds = std::stod(value);
+    else if (flag == "--warmup-seconds")
+      options.warmup = std::stod(value);
+    else if (flag == "--count")
+      options.count = std::stoull(value);
+    else if (flag == "--rate")
+      options.rate = std::stod(value);
+    else if (flag == "--bound-ms")
+      options.bound_ms = value;
+    else if (flag == "--header")
+      options.headers.push_back(value);
+    else
+      throw std::runtime_error("unknown flag " + flag);
   }
   return options;
 }
@@ -67,11 +83,11 @@ std::string Request(const Options& options) {
   std::istringstream dims(options.shape);
   for (std::string dim; std::getline(dims, dim, ',');) elements *= std::stoul(dim);
   const std::size_t size = elements * sizeof(float);
-  const std::string json = "{\"inputs\":[{\"name\":\"" + options.input + "\",\"shape\":[" +
-                           options.shape +
-                           "],\"datatype\":\"FP32\",\"parameters\":{\"binary_data_size\":" +
-                           std::to_string(size) + "}}],\"outputs\":[{\"name\":\"" +
-                           options.output + "\",\"parameters\":{\"binary_data\":true}}]}";
+  const std::string json =
+      "{\"inputs\":[{\"name\":\"" + options.input + "\",\"shape\":[" + options.shape +
+      "],\"datatype\":\"FP32\",\"parameters\":{\"binary_data_size\":" + std::to_string(size) +
+      "}}],\"outputs\":[{\"name\":\"" + options.output +
+      "\",\"parameters\":{\"binary_data\":true}}]}";
   std::string text = "POST /v2/models/" + options.model + "/infer HTTP/1.1\r\nHost: localhost\r\n" +
                      "Content-Type: application/octet-stream\r\n" +
                      "Inference-Header-Content-Length: " + std::to_string(json.size()) +
@@ -181,7 +197,8 @@ class Client {
     SendMore(index);
   }
 
-  /// A body larger than the socket's buffer goes out in parts, so that other connections do not wait for it.
+  /// A body larger than the socket's buffer goes out in parts, so that other connections do not
+  /// wait for it.
   void SendMore(std::size_t index) {
     Connection& connection = connections_[index];
     const bool was_waiting = connection.sent != 0;
@@ -260,7 +277,8 @@ class Client {
     std::uint64_t sent_before = answered_;
     for (;;) {
       const auto now = Clock::now();
-      const bool sending = now < end && (count == 0 || answered_ + in_flight_ - sent_before < count);
+      const bool sending =
+          now < end && (count == 0 || answered_ + in_flight_ - sent_before < count);
       if (!sending && (in_flight_ == 0 || now > end + std::chrono::seconds(20))) break;
       const int wait = SendDue(now, sending);
       timespec timeout{0, 10'000'000};

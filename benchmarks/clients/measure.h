@@ -54,7 +54,8 @@ class Measure {
     began_ = Clock::now();
     cpu_ = CpuSeconds();
   }
-  /// `status` is HTTP's status, or gRPC's code. Only answers that are well count for the percentiles.
+  /// `status` is HTTP's status, or gRPC's code. Only answers that are well count for the
+  /// percentiles.
   void Add(int status, bool well, float microseconds) {
     ++statuses_[status];
     if (well) times_.push_back(microseconds);
@@ -75,8 +76,8 @@ class Measure {
         "\"bounds_missed\": %llu, \"latency_us\": %s, \"server_us\": %s}\n",
         connections, times_.size(), seconds, static_cast<double>(times_.size()) / seconds,
         static_cast<unsigned long long>(broken), statuses.c_str(), CpuSeconds() - cpu_,
-        static_cast<unsigned long long>(met_), static_cast<unsigned long long>(missed_), PercentilesJson(times_).c_str(),
-        PercentilesJson(server_times_).c_str());
+        static_cast<unsigned long long>(met_), static_cast<unsigned long long>(missed_),
+        PercentilesJson(times_).c_str(), PercentilesJson(server_times_).c_str());
   }
 
  private:

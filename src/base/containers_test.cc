@@ -92,9 +92,8 @@ TEST(RankForest, KeepsSeveralSetsInOrderWithTheirPrefixSums) {
       ASSERT_EQ(forest.SumBefore(roots[set], asked), before);
       ASSERT_EQ(forest.Sum(roots[set]), all);
       auto expected = sets[set].begin();
-      EXPECT_TRUE(forest.ForEach(roots[set], [&](std::uint32_t found) {
-        return found == (expected++)->second.first;
-      }));
+      EXPECT_TRUE(forest.ForEach(
+          roots[set], [&](std::uint32_t found) { return found == (expected++)->second.first; }));
       EXPECT_EQ(expected, sets[set].end());
     }
   }

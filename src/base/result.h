@@ -68,8 +68,8 @@ inline Status Internal(std::string message) { return Status(Code::kInternal, std
 template <typename T>
 class [[nodiscard]] Result {
  public:
-  Result(T value) : value_(std::move(value)) {}                 // NOLINT: implicit on purpose
-  Result(Status status) : status_(std::move(status)) {          // NOLINT: implicit on purpose
+  Result(T value) : value_(std::move(value)) {}         // NOLINT: implicit on purpose
+  Result(Status status) : status_(std::move(status)) {  // NOLINT: implicit on purpose
     COTENANT_CHECK(!status_.ok());
   }
 
@@ -101,9 +101,9 @@ class [[nodiscard]] Result {
 }  // namespace cotenant
 
 /// Returns from the calling function when the expression is a `Status` that is not ok.
-#define COTENANT_RETURN_IF_ERROR(expression)               \
-  do {                                                     \
-    if (auto status_ = (expression); !status_.ok()) {      \
-      return status_;                                      \
-    }                                                      \
+#define COTENANT_RETURN_IF_ERROR(expression)          \
+  do {                                                \
+    if (auto status_ = (expression); !status_.ok()) { \
+      return status_;                                 \
+    }                                                 \
   } while (false)

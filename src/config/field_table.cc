@@ -117,12 +117,9 @@ constexpr ParameterRow kParameters[] = {
 
 std::string_view UseName(FieldUse use) {
   switch (use) {
-    case kUsed:
-      return "used";
-    case kIgnored:
-      return "ignored, with a warning";
-    case kRefused:
-      return "**refused**";
+    case kUsed: return "used";
+    case kIgnored: return "ignored, with a warning";
+    case kRefused: return "**refused**";
   }
   return "";
 }

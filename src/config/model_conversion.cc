@@ -279,8 +279,7 @@ class Conversion {
         input.file = fs::absolute(*path).string();
         break;
       }
-      case inference::ModelWarmup::Input::kZeroData:
-        break;
+      case inference::ModelWarmup::Input::kZeroData: break;
       case inference::ModelWarmup::Input::INPUT_DATA_TYPE_NOT_SET:
         return Bad(what + " must specify one of zero_data, random_data or input_data_file");
     }

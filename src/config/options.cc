@@ -89,16 +89,13 @@ class CommandLine {
     }
     const bool has_next = i + 1 < args_.size();
     switch (flag->kind) {
-      case FlagKind::kSwitch:
-        settings.push_back({flag, "", word});
-        return 0;
+      case FlagKind::kSwitch: settings.push_back({flag, "", word}); return 0;
       case FlagKind::kBoolean: {
         const bool takes_next = has_next && ParseBoolean(args_[i + 1]).ok();
         settings.push_back({flag, takes_next ? args_[i + 1] : "true", word});
         return takes_next ? 1 : 0;
       }
-      case FlagKind::kValue:
-        break;
+      case FlagKind::kValue: break;
     }
     if (!has_next) {
       errors.push_back(word + ": expected a value");
@@ -162,12 +159,8 @@ class Parse {
         if (!status.ok()) Error(setting.place + ": " + status.message());
         break;
       }
-      case FlagUse::kIgnored:
-        ignored_.push_back("--" + std::string(flag.name));
-        break;
-      case FlagUse::kRefused:
-        Refuse(setting);
-        break;
+      case FlagUse::kIgnored: ignored_.push_back("--" + std::string(flag.name)); break;
+      case FlagUse::kRefused: Refuse(setting); break;
     }
   }
 

@@ -100,10 +100,10 @@ struct ServeOptions {
   Duration drain_timeout = Duration::Seconds(30);
 
   LogFlags log;
-  std::string decision_trace;  ///< Empty: none.
-  std::uint32_t decisions_max = 4'096;  ///< Kept with their reasons. Zero: none.
-  std::string state_dir;       ///< Empty: DefaultStateDir().
-  std::string record;          ///< The event log. Empty: none.
+  std::string decision_trace;               ///< Empty: none.
+  std::uint32_t decisions_max = 4'096;      ///< Kept with their reasons. Zero: none.
+  std::string state_dir;                    ///< Empty: DefaultStateDir().
+  std::string record;                       ///< The event log. Empty: none.
   Bytes record_bytes_max = Bytes::MiB(64);  ///< Of each of two files. Raise it for a longer past.
 
   /// Policies that the command line chose: they stay when the server file is read again.

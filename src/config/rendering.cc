@@ -142,8 +142,7 @@ class Printer {
       case Field::CPPTYPE_STRING:
         return AppendString(
             one ? r.GetString(message, field) : r.GetRepeatedString(message, field, index), out_);
-      case Field::CPPTYPE_ENUM:
-        return PrintEnum(message, field, index);
+      case Field::CPPTYPE_ENUM: return PrintEnum(message, field, index);
       case Field::CPPTYPE_MESSAGE:
         return Print(one ? r.GetMessage(message, field)
                          : r.GetRepeatedMessage(message, field, index));

@@ -66,17 +66,10 @@ Result<RuntimeOptions> ReadRuntimeOptions(const inference::ModelConfig& config,
                                           std::vector<std::string>& warnings) {
   RuntimeOptions options;
   switch (config.optimization().graph().level()) {
-    case -1:
-      options.graph_optimization_level = 1;
-      break;
-    case 1:
-      options.graph_optimization_level = 2;
-      break;
-    case 2:
-      options.graph_optimization_level = 0;
-      break;
-    default:
-      break;
+    case -1: options.graph_optimization_level = 1; break;
+    case 1: options.graph_optimization_level = 2; break;
+    case 2: options.graph_optimization_level = 0; break;
+    default: break;
   }
   std::map<std::string, std::string> sorted;
   for (const auto& [name, value] : config.parameters()) sorted[name] = value.string_value();

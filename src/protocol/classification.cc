@@ -65,28 +65,17 @@ using Append = void (*)(const std::byte*, std::size_t, std::size_t, const std::v
 Append AppendOf(DataType type) {
   switch (type) {
     case DataType::kBool:
-    case DataType::kUint8:
-      return AppendRow<std::uint8_t>;
-    case DataType::kUint16:
-      return AppendRow<std::uint16_t>;
-    case DataType::kUint32:
-      return AppendRow<std::uint32_t>;
-    case DataType::kUint64:
-      return AppendRow<std::uint64_t>;
-    case DataType::kInt8:
-      return AppendRow<std::int8_t>;
-    case DataType::kInt16:
-      return AppendRow<std::int16_t>;
-    case DataType::kInt32:
-      return AppendRow<std::int32_t>;
-    case DataType::kInt64:
-      return AppendRow<std::int64_t>;
-    case DataType::kFp32:
-      return AppendRow<float>;
-    case DataType::kFp64:
-      return AppendRow<double>;
-    default:
-      return nullptr;
+    case DataType::kUint8: return AppendRow<std::uint8_t>;
+    case DataType::kUint16: return AppendRow<std::uint16_t>;
+    case DataType::kUint32: return AppendRow<std::uint32_t>;
+    case DataType::kUint64: return AppendRow<std::uint64_t>;
+    case DataType::kInt8: return AppendRow<std::int8_t>;
+    case DataType::kInt16: return AppendRow<std::int16_t>;
+    case DataType::kInt32: return AppendRow<std::int32_t>;
+    case DataType::kInt64: return AppendRow<std::int64_t>;
+    case DataType::kFp32: return AppendRow<float>;
+    case DataType::kFp64: return AppendRow<double>;
+    default: return nullptr;
   }
 }
 

@@ -187,8 +187,7 @@ Status ParameterReader::TakeOwn(std::size_t which, const ParameterValue& value) 
       call_.tenant = *text;
       return Status();
     }
-    default:
-      return AsksForNothing(which, value) ? Status() : NotBuilt(name, value);
+    default: return AsksForNothing(which, value) ? Status() : NotBuilt(name, value);
   }
 }
 

@@ -1,11 +1,11 @@
 /// The steady path of the brain takes no memory from the heap.
 
+#include <allocation_count.h>
 #include <gtest/gtest.h>
 
 #include <cstdint>
 #include <string_view>
 
-#include <allocation_count.h>
 #include "catalog/policy_rows.h"
 #include "scheduler/script_test.h"
 
@@ -33,8 +33,8 @@ class SteadyLoad {
     events_.clear();
     for (const Action& action : script_.actions.actions) {
       if (const auto* run = std::get_if<StartRun>(&action)) {
-        events_.push_back(script_.Finish(us_, ToIndex(run->run),
-                                         Us(ToIndex(run->model) * 300 + 20)));
+        events_.push_back(
+            script_.Finish(us_, ToIndex(run->run), Us(ToIndex(run->model) * 300 + 20)));
       } else if (const auto* reply = std::get_if<Reply>(&action)) {
         events_.push_back(ReplyWritten{At(us_), reply->request});
       } else if (const auto* reject = std::get_if<Reject>(&action)) {

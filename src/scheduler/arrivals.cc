@@ -48,8 +48,8 @@ class Scheduler::Body::Forecast final : public FinishForecast {
 std::int32_t Scheduler::Body::RowsJoined(const Request& request, const ModelRecord& model) const {
   if (!model.batching->joins()) return request.rows;
   const std::int64_t rows = queues_.RowsBeside(request, model) + request.rows;
-  return static_cast<std::int32_t>(std::min<std::int64_t>(
-      rows, std::max(model.settings.rows_max, request.rows)));
+  return static_cast<std::int32_t>(
+      std::min<std::int64_t>(rows, std::max(model.settings.rows_max, request.rows)));
 }
 
 const QueuePolicy& Scheduler::Body::PolicyOf(const DynamicBatching& window, std::uint32_t level) {

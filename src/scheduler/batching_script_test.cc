@@ -64,9 +64,9 @@ TEST(Batching, OnlyEqualKeysShareARun) {
 TEST(Batching, RowsNeverExceedTheModelsLargestBatch) {
   Script script(OneSlot());
   script.Load(0, Window(Us(100)));
-  EXPECT_EQ(script.Crank(10, {With(script.Arrive(10, 1, 0), 0, 3), With(script.Arrive(10, 2, 0),
-                                                                        0, 2)}),
-            Lines{"run 0 model 0 [1] worker slot 0"})
+  EXPECT_EQ(
+      script.Crank(10, {With(script.Arrive(10, 1, 0), 0, 3), With(script.Arrive(10, 2, 0), 0, 2)}),
+      Lines{"run 0 model 0 [1] worker slot 0"})
       << "the next one does not fit: waiting adds nothing";
 }
 
@@ -149,8 +149,8 @@ TEST(QueuePolicy, ARequestMayShortenTheTimeoutOnlyWhereAllowed) {
     EXPECT_EQ(script.Crank(10, {TimesOut(script.Arrive(10, 2, 0), Us(50)),
                                 TimesOut(script.Arrive(10, 3, 0), Us(900))})[0],
               allowed ? "wake 60" : "wake 210");
-    EXPECT_EQ(script.Wake(60), (allowed ? Lines{"reject 2 queue_timeout",
-                                                "wake 210"} : Lines{"wake 210"}));
+    EXPECT_EQ(script.Wake(60),
+              (allowed ? Lines{"reject 2 queue_timeout", "wake 210"} : Lines{"wake 210"}));
   }
 }
 
@@ -162,12 +162,11 @@ TEST(QueuePolicy, HigherPrioritiesGoFirstAndUnknownOnesCountAsTheDefault) {
   Script script(OneSlot());
   script.Load(0, model);
   script.Crank(10, {script.Arrive(10, 9, 0)});
-  EXPECT_EQ(script.Crank(20, {With(script.Arrive(20, 1, 0), 0, 1, 3), With(script.Arrive(20, 2,
-                                                                                         0), 0, 1,
-                                                                                             9),
-                              With(script.Arrive(20, 3, 0), 0, 1, 1),
-                              With(script.Arrive(20, 4, 0), 0, 1, 1)}),
-            Lines{"reject 4 queue_full"})
+  EXPECT_EQ(
+      script.Crank(
+          20, {With(script.Arrive(20, 1, 0), 0, 1, 3), With(script.Arrive(20, 2, 0), 0, 1, 9),
+               With(script.Arrive(20, 3, 0), 0, 1, 1), With(script.Arrive(20, 4, 0), 0, 1, 1)}),
+      Lines{"reject 4 queue_full"})
       << "level 1 has room for one";
   EXPECT_EQ(script.Crank(30, {script.Finish(30, 0, Us(2'000))})[1],
             "run 1 model 0 [3] worker slot 0");

@@ -146,8 +146,8 @@ struct DrainWanted {
   Instant at;
 };
 
-using Event = std::variant<Arrived, Gone, RunFinished, RunFailed, ReplyWritten, LoadWanted,
-                           LoadFinished, LoadFailed, WarmedUp, UnloadWanted, Unloaded, Woken,
-                           SettingsChanged, DrainWanted>;
+using Event =
+    std::variant<Arrived, Gone, RunFinished, RunFailed, ReplyWritten, LoadWanted, LoadFinished,
+                 LoadFailed, WarmedUp, UnloadWanted, Unloaded, Woken, SettingsChanged, DrainWanted>;
 
 }  // namespace cotenant

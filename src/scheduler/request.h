@@ -28,7 +28,7 @@ struct Request {
   Instant queue_deadline = Instant::Max();  ///< Triton's timeout, while it counts.
   /// Given up if it has not begun by then: the deadline, or earlier under some admission policies.
   Instant latest_start = Instant::Max();
-  Instant run_ended = Instant::Max();       ///< For replied ones.
+  Instant run_ended = Instant::Max();  ///< For replied ones.
   TenantId tenant{};
   ModelId model{};
   std::int32_t rows = 1;
@@ -54,8 +54,8 @@ struct Queue {
   Duration cost;  ///< Of all its requests.
   Instant oldest = Instant::Max();
   Instant deadline = Instant::Max();
-  bool exact = true;       ///< `oldest` and `deadline` are of requests still here.
-  bool may_inline = false; ///< Its first request may run inline.
+  bool exact = true;              ///< `oldest` and `deadline` are of requests still here.
+  bool may_inline = false;        ///< Its first request may run inline.
   std::uint32_t next = kNowhere;  ///< Of the same model.
   std::uint32_t previous = kNowhere;
 };
@@ -83,7 +83,7 @@ struct ModelRecord {
   RunEstimates estimates;
   std::uint32_t accepted = 0;  ///< Requests that have not ended.
   std::uint32_t waiting = 0;
-  std::uint32_t running = 0;   ///< Runs.
+  std::uint32_t running = 0;  ///< Runs.
   std::vector<std::uint32_t> waiting_by_level;
   std::uint32_t first_queue = kNowhere;
 

@@ -140,8 +140,8 @@ RequestQueues::Batch RequestQueues::Peek(std::uint32_t index, std::int32_t rows)
   Batch batch;
   by_queue_.ForEach(queues_[index].root, [&](std::uint32_t item) {
     const Request& request = requests_[item];
-    if (batch.count > 0 && (first.alone || request.batch_key != first.batch_key ||
-                            batch.rows + request.rows > rows)) {
+    if (batch.count > 0 &&
+        (first.alone || request.batch_key != first.batch_key || batch.rows + request.rows > rows)) {
       return false;
     }
     ++batch.count;

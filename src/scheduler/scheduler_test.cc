@@ -95,9 +95,9 @@ TEST(Scheduler, ABatchThatFailsOtherwiseFailsAllItsMembers) {
   Script script(OneSlot());
   script.Load(0, Batching(2));
   script.Crank(10, {script.Arrive(10, 1, 0), script.Arrive(10, 2, 0)});
-  EXPECT_EQ(script.Crank(90, {RunFailed{At(90), RunId{0}, Us(80), Code::kResourceExhausted,
-                                        false}}),
-            (Lines{"reply 1 failed", "reply 2 failed"}));
+  EXPECT_EQ(
+      script.Crank(90, {RunFailed{At(90), RunId{0}, Us(80), Code::kResourceExhausted, false}}),
+      (Lines{"reply 1 failed", "reply 2 failed"}));
 }
 
 TEST(Scheduler, AWaitingRequestWhoseClientWentAwayEndsAtOnce) {
@@ -204,8 +204,8 @@ TEST(Scheduler, ChangedPoliciesRankAnewWhatWaits) {
   settings.node.policies.admission = "all";
   Script script(settings);
   script.Load(0);
-  script.Crank(10, {script.Arrive(10, 1, 0), script.Arrive(10, 2, 0),
-                    script.Arrive(10, 3, 0, Us(90'000))});
+  script.Crank(
+      10, {script.Arrive(10, 1, 0), script.Arrive(10, 2, 0), script.Arrive(10, 3, 0, Us(90'000))});
   NodeSettings changed = settings.node;
   changed.policies.dispatch = "edf";
   EXPECT_EQ(script.Crank(20, {SettingsChanged{At(20), changed}}), Lines{});

@@ -88,8 +88,8 @@ TEST(Inline, OneTurnTakesNoMoreThanItsLimitAndTheRestGoesToFreeSlots) {
 
 TEST(Inline, AChainKeepsItsSlotUntilAllItsEndsAreReported) {
   TinyAndBig script(Slots(1, 0));
-  script.Crank(10, {script.Arrive(10, 1, kTiny), script.Arrive(10, 2, kTiny), script.Arrive(10, 3,
-                                                                                            kBig)});
+  script.Crank(
+      10, {script.Arrive(10, 1, kTiny), script.Arrive(10, 2, kTiny), script.Arrive(10, 3, kBig)});
   EXPECT_EQ(script.Crank(30, {script.Finish(30, 0, Us(20))}), Lines{"reply 1 replied"});
   EXPECT_EQ(script.Crank(50, {script.Finish(50, 1, Us(20))}),
             (Lines{"reply 2 replied", "run 2 model 1 [3] worker slot 0"}));

@@ -9,11 +9,11 @@ std::uint64_t Number(auto id) { return static_cast<std::uint64_t>(id); }
 
 int WriteEvent(std::FILE* file, std::int64_t now, const Event& event) {
   if (const auto* arrived = std::get_if<Arrived>(&event)) {
-    return std::fprintf(file, "arrived,%" PRId64 ",%" PRId64 ",%" PRIu64 ",%" PRIu64 ",%" PRIu64
-                              ",%d,%" PRId64 "\n",
-                        now, arrived->at.nanoseconds(), Number(arrived->request),
-                        Number(arrived->model), Number(arrived->tenant), arrived->rows,
-                        arrived->bounds.latency.nanoseconds());
+    return std::fprintf(
+        file,
+        "arrived,%" PRId64 ",%" PRId64 ",%" PRIu64 ",%" PRIu64 ",%" PRIu64 ",%d,%" PRId64 "\n", now,
+        arrived->at.nanoseconds(), Number(arrived->request), Number(arrived->model),
+        Number(arrived->tenant), arrived->rows, arrived->bounds.latency.nanoseconds());
   }
   if (const auto* done = std::get_if<RunFinished>(&event)) {
     return std::fprintf(file, "finished,%" PRId64 ",%" PRId64 ",%" PRIu64 ",%" PRId64 "\n", now,

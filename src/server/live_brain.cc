@@ -18,9 +18,7 @@ std::uint32_t GenerationOf(RequestId id) {
 
 LiveBrain::LiveBrain(SchedulerSettings settings, const std::string& trace_path,
                      std::uint32_t decisions_max, std::function<void(Instant)> set_wake)
-    : scheduler_(std::move(settings)),
-      decisions_(decisions_max),
-      set_wake_(std::move(set_wake)) {
+    : scheduler_(std::move(settings)), decisions_(decisions_max), set_wake_(std::move(set_wake)) {
   if (!trace_path.empty()) trace_ = std::make_unique<DecisionTrace>(trace_path);
 }
 

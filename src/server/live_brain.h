@@ -35,8 +35,7 @@ struct LaneEvents {
 class LiveBrain {
  public:
   /// `set_wake` arms the one timer; it is called under the lock and must not block.
-  LiveBrain(SchedulerSettings settings, const std::string& trace_path,
-            std::uint32_t decisions_max,
+  LiveBrain(SchedulerSettings settings, const std::string& trace_path, std::uint32_t decisions_max,
             std::function<void(Instant)> set_wake);
   ~LiveBrain();
 

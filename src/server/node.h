@@ -48,7 +48,7 @@ struct NodeOptions {
   /// Decisions kept with their reasons. Zero: none, and none is put together. Raise it to look
   /// further back; each takes about 250 bytes.
   std::uint32_t decisions_max = 4'096;
-  RecorderOptions record;           ///< The event log; none without a path.
+  RecorderOptions record;  ///< The event log; none without a path.
   /// What was measured of a version's network, so that admission has estimates from the first
   /// request on. Called on the load thread, may block on files; may be empty.
   std::function<std::optional<ModelProfile>(const std::string& model, const VersionFile& file)>

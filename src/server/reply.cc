@@ -54,10 +54,9 @@ void FillRefusal(InferCall& call, const Reject& reject) {
   switch (reject.reason) {
     case RejectReason::kQueueFull: text = "Exceeds maximum queue size"; break;
     case RejectReason::kNotFeasible:
-      text = "the latency bound of " + bound +
-             " ms cannot be met now: the estimate is " + MillisecondsText(reject.estimate) +
-             " ms; the smallest bound that can is " + MillisecondsText(reject.earliest_bound) +
-             " ms";
+      text = "the latency bound of " + bound + " ms cannot be met now: the estimate is " +
+             MillisecondsText(reject.estimate) + " ms; the smallest bound that can is " +
+             MillisecondsText(reject.earliest_bound) + " ms";
       break;
     case RejectReason::kExpired:
       text = "the latency bound of " + bound +

@@ -24,8 +24,7 @@ class Histogram {
   using Counts = std::array<std::uint64_t, kBins>;
 
   void Record(Duration span) {
-    const std::uint64_t ns =
-        span > Duration() ? static_cast<std::uint64_t>(span.nanoseconds()) : 0;
+    const std::uint64_t ns = span > Duration() ? static_cast<std::uint64_t>(span.nanoseconds()) : 0;
     bins_[BinOf(ns)].fetch_add(1, std::memory_order_relaxed);
     nanoseconds_.fetch_add(ns, std::memory_order_relaxed);
   }

@@ -31,21 +31,19 @@ spdlog::level::level_enum SpdlogLevel(LogLevel level) {
   return spdlog::level::err;
 }
 
-std::shared_ptr<spdlog::logger> NewLogger(spdlog::sink_ptr sink, LogFormat format,
-                                          LogLevel level) {
+std::shared_ptr<spdlog::logger> NewLogger(spdlog::sink_ptr sink, LogFormat format, LogLevel level) {
   auto logger = std::make_shared<spdlog::logger>("cotenant", std::move(sink));
   logger->set_level(SpdlogLevel(level));
   logger->flush_on(spdlog::level::debug);
   logger->set_formatter(std::make_unique<spdlog::pattern_formatter>(
-      format == LogFormat::kJson ? kJsonPattern : kTextPattern,
-      spdlog::pattern_time_type::utc));
+      format == LogFormat::kJson ? kJsonPattern : kTextPattern, spdlog::pattern_time_type::utc));
   return logger;
 }
 
 LogState& TheLog() {
   static LogState log{NewLogger(std::make_shared<spdlog::sinks::stderr_sink_mt>(), LogFormat::kText,
-                            LogLevel::kInfo),
-                  LogFormat::kText};
+                                LogLevel::kInfo),
+                      LogFormat::kText};
   return log;
 }
 
@@ -88,8 +86,8 @@ std::string TextEscaped(std::string_view text) {
   return line;
 }
 
-void AppendField(std::string& line, LogFormat format, std::string_view name,
-                 std::string_view value, bool quoted) {
+void AppendField(std::string& line, LogFormat format, std::string_view name, std::string_view value,
+                 bool quoted) {
   if (format == LogFormat::kJson) {
     line.append(",\"").append(name).append("\":");
     if (quoted) {

@@ -23,8 +23,7 @@ BatchTable* CounterTables::ForRows(std::int32_t rows) {
   for (std::size_t probes = 0; probes < kBatchRowsMax; ++probes) {
     BatchTable& batch = batches[at];
     std::int32_t taken = batch.rows.load(std::memory_order_relaxed);
-    if (taken == 0 &&
-        batch.rows.compare_exchange_strong(taken, rows, std::memory_order_relaxed)) {
+    if (taken == 0 && batch.rows.compare_exchange_strong(taken, rows, std::memory_order_relaxed)) {
       return &batch;
     }
     if (taken == rows) return &batch;

@@ -112,8 +112,7 @@ void WriteModels(const PageSources& sources, PageWriter& page) {
   }
   page.Family("cotenant_waiting_requests", "gauge", "Requests that wait for a run.");
   for (const ModelGauge& model : sources.gauges.models) {
-    page.Sample({{"model", model.model}, {"version", model.version}},
-                std::uint64_t{model.waiting});
+    page.Sample({{"model", model.model}, {"version", model.version}}, std::uint64_t{model.waiting});
   }
   page.Family("cotenant_model_memory_bytes", "gauge",
               "Memory of the loaded network: anonymous, and mapped from files.");

@@ -82,8 +82,8 @@ class PageReader {
 
   /// Leaves `at` behind the closing brace. The bound of a bucket is kept apart from the other
   /// labels.
-  static bool ReadLabels(const std::string& line, std::size_t& at,
-                         std::vector<std::string>& labels, std::string& bound) {
+  static bool ReadLabels(const std::string& line, std::size_t& at, std::vector<std::string>& labels,
+                         std::string& bound) {
     while (line[at] == '{' || line[at] == ',') {
       const std::size_t equals = line.find("=\"", ++at);
       if (equals == std::string::npos) return false;

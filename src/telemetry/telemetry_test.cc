@@ -1,5 +1,6 @@
 #include "telemetry/telemetry.h"
 
+#include <allocation_count.h>
 #include <gtest/gtest.h>
 
 #include <algorithm>
@@ -10,7 +11,6 @@
 #include <sstream>
 #include <thread>
 
-#include <allocation_count.h>
 #include "telemetry/counter_tables.h"
 #include "telemetry/page_reader_test.h"
 

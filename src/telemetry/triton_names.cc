@@ -29,9 +29,9 @@ void WriteCounters(const PageSources& sources, const std::vector<ModelStatistics
   const auto family = [&](std::string_view name, std::string_view help, auto value) {
     page.Family(name, "counter", help);
     for (std::size_t i = 0; i < statistics.size(); ++i) {
-      page.Sample({{"model", sources.models[i]->model()},
-                   {"version", sources.models[i]->version()}},
-                  std::uint64_t{value(statistics[i])});
+      page.Sample(
+          {{"model", sources.models[i]->model()}, {"version", sources.models[i]->version()}},
+          std::uint64_t{value(statistics[i])});
     }
   };
   using S = const ModelStatistics&;
@@ -88,8 +88,7 @@ void WriteTritonNames(const PageSources& sources, const MachineMemory& memory,
   page.Family("nv_inference_pending_request_count", "gauge",
               "Requests that wait for a run, per model");
   for (const ModelGauge& model : sources.gauges.models) {
-    page.Sample({{"model", model.model}, {"version", model.version}},
-                std::uint64_t{model.waiting});
+    page.Sample({{"model", model.model}, {"version", model.version}}, std::uint64_t{model.waiting});
   }
   page.Family("nv_model_load_duration_secs", "gauge", "Duration of the model's last load");
   for (const auto& model : sources.models) {

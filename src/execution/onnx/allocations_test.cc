@@ -1,6 +1,5 @@
-#include <onnxruntime_c_api.h>
-
 #include <gtest/gtest.h>
+#include <onnxruntime_c_api.h>
 
 #include <cstdlib>
 #include <new>

@@ -183,8 +183,8 @@ void MemoryPool::Keep(Block* block) {
 }
 
 void MemoryPool::Unlink(Block* block) {
-  (block->same_previous != nullptr ? block->same_previous->same_next
-                                   : free_[block->size_class]) = block->same_next;
+  (block->same_previous != nullptr ? block->same_previous->same_next : free_[block->size_class]) =
+      block->same_next;
   if (block->same_next != nullptr) block->same_next->same_previous = block->same_previous;
   (block->older != nullptr ? block->older->newer : oldest_) = block->newer;
   (block->newer != nullptr ? block->newer->older : newest_) = block->older;

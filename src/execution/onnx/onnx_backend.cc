@@ -128,10 +128,10 @@ OnnxBackend::~OnnxBackend() = default;
 Result<std::unique_ptr<Executor>> OnnxBackend::Load(const VersionFile& file,
                                                     const ModelConfig& config) {
   Environment& environment = *environment_;
-  return OnnxSession::Load({*environment.environment, environment.allocator,
-                            *environment.allocator.memory_info, environment.pool,
-                            environment.options.run_memory_max},
-                           file, config);
+  return OnnxSession::Load(
+      {*environment.environment, environment.allocator, *environment.allocator.memory_info,
+       environment.pool, environment.options.run_memory_max},
+      file, config);
 }
 
 OnnxMemory OnnxBackend::memory() const {

@@ -68,8 +68,7 @@ void OnnxRun::Buffer::Drop() {
 }
 
 OnnxRun::OnnxRun(OnnxSession& session)
-    : session_(session),
-      account_(MemoryPool::OpenAccount(session.place().run_memory_max, true)) {
+    : session_(session), account_(MemoryPool::OpenAccount(session.place().run_memory_max, true)) {
   OrtRunOptions* options = nullptr;
   OrtStatus* status = Ort().CreateRunOptions(&options);
   COTENANT_CHECK(status == nullptr);
@@ -232,11 +231,11 @@ Status OnnxRun::BindFixed(Tensor& tensor, DataType datatype, const Shape& shape,
   tensor.value.reset();
   OrtValue* value = nullptr;
   // The library never writes to an input.
-  COTENANT_RETURN_IF_ORT_ERROR(Ort().CreateTensorWithDataAsOrtValue(
-                                   &session_.place().memory_info, const_cast<std::byte*>(data),
-                                   size, shape.dims().data(), shape.rank(), ToOrtType(datatype),
-                                   &value),
-                               "making a tensor");
+  COTENANT_RETURN_IF_ORT_ERROR(
+      Ort().CreateTensorWithDataAsOrtValue(&session_.place().memory_info,
+                                           const_cast<std::byte*>(data), size, shape.dims().data(),
+                                           shape.rank(), ToOrtType(datatype), &value),
+      "making a tensor");
   tensor.value.reset(value);
   tensor.data = data;
   tensor.datatype = datatype;
@@ -250,8 +249,8 @@ Status OnnxRun::BindStrings(Tensor& tensor, const Shape& shape, std::span<const 
     tensor.value.reset();
     OrtValue* value = nullptr;
     COTENANT_RETURN_IF_ORT_ERROR(
-        Ort().CreateTensorAsOrtValue(&session_.place().allocator, shape.dims().data(),
-                                     shape.rank(), ONNX_TENSOR_ELEMENT_DATA_TYPE_STRING, &value),
+        Ort().CreateTensorAsOrtValue(&session_.place().allocator, shape.dims().data(), shape.rank(),
+                                     ONNX_TENSOR_ELEMENT_DATA_TYPE_STRING, &value),
         "making a tensor of strings");
     tensor.value.reset(value);
     tensor.data = nullptr;
@@ -279,8 +278,8 @@ Status OnnxRun::CallLibrary() {
   if (failed == nullptr) return Status();
   const std::string text = Ort().GetErrorMessage(failed);
   if (BlamesBoundShape(text)) session_.DistrustShapes();
-  return FromOrt(failed, "onnx runtime error " +
-                             std::to_string(static_cast<int>(Ort().GetErrorCode(failed))));
+  return FromOrt(
+      failed, "onnx runtime error " + std::to_string(static_cast<int>(Ort().GetErrorCode(failed))));
 }
 
 std::span<const OutputTensor> OnnxRun::Outputs(std::size_t member) const {

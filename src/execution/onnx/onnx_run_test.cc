@@ -42,14 +42,13 @@ TEST_F(OnnxRunTest, ABatchIsJoinedAndSplitByRows) {
   const auto run = RunOf("add", 8);
   Batch batch;
   batch.Add(1, {Floats({1, 4}, {1, 2, 3, 4}), Floats({1, 4}, {0, 0, 0, 1})});
-  batch.Add(2, {Floats({2, 4}, {5, 6, 7, 8, 9, 10, 11, 12}),
-                Floats({2, 4}, {0, 0, 0, 0, 1, 1, 1, 1})});
+  batch.Add(
+      2, {Floats({2, 4}, {5, 6, 7, 8, 9, 10, 11, 12}), Floats({2, 4}, {0, 0, 0, 0, 1, 1, 1, 1})});
   batch.Add(1, {Floats({1, 4}, {13, 14, 15, 16}), Floats({1, 4}, {0, 0, 0, 0})});
   ASSERT_TRUE(run->Execute(batch.members(), kAllOutputs).ok());
   EXPECT_EQ(ValuesOf<float>(run->Outputs(0)[0]), (std::vector<float>{1, 2, 3, 5}));
   EXPECT_EQ(run->Outputs(1)[0].shape, Shape({2, 4}));
-  EXPECT_EQ(ValuesOf<float>(run->Outputs(1)[0]),
-            (std::vector<float>{5, 6, 7, 8, 10, 11, 12, 13}));
+  EXPECT_EQ(ValuesOf<float>(run->Outputs(1)[0]), (std::vector<float>{5, 6, 7, 8, 10, 11, 12, 13}));
   EXPECT_EQ(ValuesOf<float>(run->Outputs(2)[1]), (std::vector<float>{13, 14, 15, 16}));
 }
 

@@ -77,16 +77,11 @@ Status ReadShape(const OrtTensorTypeAndShapeInfo& info, const std::string& what,
 
 const char* KindName(ONNXType kind) {
   switch (kind) {
-    case ONNX_TYPE_SEQUENCE:
-      return "a sequence";
-    case ONNX_TYPE_MAP:
-      return "a map";
-    case ONNX_TYPE_OPTIONAL:
-      return "an optional";
-    case ONNX_TYPE_SPARSETENSOR:
-      return "a sparse tensor";
-    default:
-      return "not a tensor";
+    case ONNX_TYPE_SEQUENCE: return "a sequence";
+    case ONNX_TYPE_MAP: return "a map";
+    case ONNX_TYPE_OPTIONAL: return "an optional";
+    case ONNX_TYPE_SPARSETENSOR: return "a sparse tensor";
+    default: return "not a tensor";
   }
 }
 
@@ -95,14 +90,13 @@ Status ReadDeclared(OrtSession& session, bool input, std::size_t index, const st
   OrtAllocator* allocator = nullptr;
   COTENANT_RETURN_IF_ORT_ERROR(Ort().GetAllocatorWithDefaultOptions(&allocator), model);
   char* name = nullptr;
-  COTENANT_RETURN_IF_ORT_ERROR(
-      input ? Ort().SessionGetInputName(&session, index, allocator, &name)
-            : Ort().SessionGetOutputName(&session, index, allocator, &name),
-      model);
+  COTENANT_RETURN_IF_ORT_ERROR(input
+                                   ? Ort().SessionGetInputName(&session, index, allocator, &name)
+                                   : Ort().SessionGetOutputName(&session, index, allocator, &name),
+                               model);
   out->tensor.name = name;
   allocator->Free(allocator, name);
-  const std::string what =
-      model + ": " + (input ? "input '" : "output '") + out->tensor.name + "'";
+  const std::string what = model + ": " + (input ? "input '" : "output '") + out->tensor.name + "'";
 
   OrtTypeInfo* raw = nullptr;
   COTENANT_RETURN_IF_ORT_ERROR(input ? Ort().SessionGetInputTypeInfo(&session, index, &raw)
@@ -221,10 +215,10 @@ Status OnnxSession::Open(const VersionFile& file, const ModelConfig& config,
   {
     const MemoryPool::Charge charge(*account_);
     OrtStatus* status =
-        from_bytes ? Ort().CreateSessionFromArray(&place_.environment, file.content->data(),
-                                                  file.content->size(), options.get(), &raw)
-                   : Ort().CreateSession(&place_.environment, file.path.c_str(), options.get(),
-                                         &raw);
+        from_bytes
+            ? Ort().CreateSessionFromArray(&place_.environment, file.content->data(),
+                                           file.content->size(), options.get(), &raw)
+            : Ort().CreateSession(&place_.environment, file.path.c_str(), options.get(), &raw);
     if (status != nullptr) {
       Status failed = FromOrt(status, what);
       if (account_->refused()) return ResourceExhausted(failed.message());

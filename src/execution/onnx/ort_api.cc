@@ -40,16 +40,13 @@ Code CodeOf(OrtErrorCode code, std::string_view text) {
     case ORT_INVALID_ARGUMENT:
     case ORT_INVALID_PROTOBUF:
     case ORT_INVALID_GRAPH:
-    case ORT_NO_MODEL:
-      return Code::kInvalidArgument;
+    case ORT_NO_MODEL: return Code::kInvalidArgument;
     case ORT_FAIL:
     case ORT_RUNTIME_EXCEPTION:
       // The library's own words for "a kernel refused what it was given".
       return Contains(text, "while running") ? Code::kInvalidArgument : Code::kInternal;
-    case ORT_NOT_IMPLEMENTED:
-      return Code::kUnimplemented;
-    default:
-      return Code::kInternal;
+    case ORT_NOT_IMPLEMENTED: return Code::kUnimplemented;
+    default: return Code::kInternal;
   }
 }
 

@@ -54,9 +54,9 @@ ONNXTensorElementDataType ToOrtType(DataType type);
 }  // namespace cotenant
 
 /// Returns from the calling function when a call of the C API failed.
-#define COTENANT_RETURN_IF_ORT_ERROR(call, what)                                 \
-  do {                                                                           \
-    if (OrtStatus* ort_status_ = (call); ort_status_ != nullptr) [[unlikely]] {  \
-      return ::cotenant::FromOrt(ort_status_, what);                             \
-    }                                                                            \
+#define COTENANT_RETURN_IF_ORT_ERROR(call, what)                                \
+  do {                                                                          \
+    if (OrtStatus* ort_status_ = (call); ort_status_ != nullptr) [[unlikely]] { \
+      return ::cotenant::FromOrt(ort_status_, what);                            \
+    }                                                                           \
   } while (false)

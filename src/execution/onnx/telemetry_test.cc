@@ -3,9 +3,8 @@
 // refused) and not only hoped away. A second process with the telemetry left on shows that an
 // attempt would have been seen.
 
-#include <gtest/gtest.h>
-
 #include <dlfcn.h>
+#include <gtest/gtest.h>
 #include <netdb.h>
 #include <poll.h>
 #include <sys/socket.h>

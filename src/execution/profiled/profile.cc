@@ -60,7 +60,7 @@ class Reader {
 
  private:
   std::string SetNumber(std::string_view key, std::string_view text) {
-    static constexpr std::string_view kNumbers[] = {"jitter_ns",   "load_ns",      "seed",
+    static constexpr std::string_view kNumbers[] = {"jitter_ns",  "load_ns",      "seed",
                                                     "fail_every", "memory_bytes", "refuse_byte"};
     if (std::ranges::find(kNumbers, key) == std::end(kNumbers)) return "there is no such key";
     const auto number = Number(text);

@@ -34,9 +34,8 @@ class ProfiledExecutor final : public Executor {
   Draw DrawRun(std::int32_t rows) {
     std::lock_guard lock(mutex_);
     Draw draw;
-    draw.time = profile_.samples.empty()
-                    ? profile_.TimeOf(rows)
-                    : profile_.samples[random_.Below(profile_.samples.size())];
+    draw.time = profile_.samples.empty() ? profile_.TimeOf(rows)
+                                         : profile_.samples[random_.Below(profile_.samples.size())];
     draw.time += Duration::Nanoseconds(random_.Between(0, profile_.jitter.nanoseconds()));
     ++runs_;
     draw.fails = profile_.fail_every != 0 && runs_ % profile_.fail_every == 0;
@@ -120,8 +119,8 @@ Status ProfiledRun::Perform(std::span<const Member> members, std::uint64_t outpu
   for (const Member& member : members) rows += member.rows;
   const auto draw = executor_.DrawRun(rows);
   if (!Occupy(draw.time)) return Status(Code::kCancelled, "the run was stopped");
-  if (draw.fails) return Internal("the profile lets every " + std::to_string(profile.fail_every) +
-                                  "th run fail");
+  if (draw.fails)
+    return Internal("the profile lets every " + std::to_string(profile.fail_every) + "th run fail");
   for (const Member& member : members) Answer(member, output_mask);
   members_ = members.size();
   return Status();

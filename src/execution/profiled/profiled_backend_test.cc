@@ -40,8 +40,7 @@ Duration TimeOf(Run& run, const Member& member) {
   const auto before = std::chrono::steady_clock::now();
   EXPECT_TRUE(run.Execute({&member, 1}, ~0ULL).ok());
   const auto taken = std::chrono::steady_clock::now() - before;
-  return Duration::Nanoseconds(
-      std::chrono::duration_cast<std::chrono::nanoseconds>(taken).count());
+  return Duration::Nanoseconds(std::chrono::duration_cast<std::chrono::nanoseconds>(taken).count());
 }
 
 TEST(ProfiledBackend, DeclaresTheConfigurationsTensorsWithTheBatchDimension) {

@@ -69,12 +69,8 @@ bool ChunkDecoder::TakeFraming(char c) {
     case Place::kExtension:
       if (c == '\r') place_ = Place::kSizeLf;
       return c != '\n' && ++overhead_ <= kOverheadMax;
-    case Place::kSizeLf:
-      place_ = left_ == 0 ? Place::kTrailer : Place::kData;
-      return c == '\n';
-    case Place::kDataCr:
-      place_ = Place::kDataLf;
-      return c == '\r';
+    case Place::kSizeLf: place_ = left_ == 0 ? Place::kTrailer : Place::kData; return c == '\n';
+    case Place::kDataCr: place_ = Place::kDataLf; return c == '\r';
     case Place::kDataLf:
       place_ = Place::kSize;
       digits_ = 0;
@@ -85,14 +81,9 @@ bool ChunkDecoder::TakeFraming(char c) {
     case Place::kTrailerLine:
       if (c == '\r') place_ = Place::kTrailerLf;
       return c != '\n' && ++overhead_ <= kOverheadMax;
-    case Place::kTrailerLf:
-      place_ = Place::kTrailer;
-      return c == '\n';
-    case Place::kEndLf:
-      done_ = true;
-      return c == '\n';
-    case Place::kData:
-      break;
+    case Place::kTrailerLf: place_ = Place::kTrailer; return c == '\n';
+    case Place::kEndLf: done_ = true; return c == '\n';
+    case Place::kData: break;
   }
   return false;
 }

@@ -32,7 +32,16 @@ class ChunkDecoder {
 
  private:
   enum class Place : unsigned char {
-    kSize, kExtension, kSizeLf, kData, kDataCr, kDataLf, kTrailer, kTrailerLine, kTrailerLf, kEndLf
+    kSize,
+    kExtension,
+    kSizeLf,
+    kData,
+    kDataCr,
+    kDataLf,
+    kTrailer,
+    kTrailerLine,
+    kTrailerLf,
+    kEndLf
   };
   bool TakeFraming(char c);
 

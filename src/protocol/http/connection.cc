@@ -405,8 +405,8 @@ void Connection::Settle() {
     if (!waiting_read_ && !waiting_write_ && !posted_ && !in_node_) thread_.Destroy(*this);
     return;
   }
-  const bool full = (state_ == State::kNode || state_ == State::kControl) &&
-                    exchange_->in.room() == 0;
+  const bool full =
+      (state_ == State::kNode || state_ == State::kControl) && exchange_->in.room() == 0;
   if (!waiting_read_ && !full && !posted_ && state_ != State::kWriting) ArmRead();
 }
 

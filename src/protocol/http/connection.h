@@ -53,7 +53,14 @@ class Connection {
 
  private:
   enum class State : unsigned char {
-    kIdle, kHead, kBody, kNode, kControl, kWriting, kLingering, kClosed
+    kIdle,
+    kHead,
+    kBody,
+    kNode,
+    kControl,
+    kWriting,
+    kLingering,
+    kClosed
   };
   struct Ticket;
 

@@ -166,8 +166,8 @@ bool Connection::BeginBody() {
     RefuseAndClose(503, kNoRoom);
     return false;
   }
-  const bool waits = x.head.expect_continue && !x.head.http_1_0 &&
-                     (x.head.chunked || length > 0) && x.in.size() == x.head_size;
+  const bool waits = x.head.expect_continue && !x.head.http_1_0 && (x.head.chunked || length > 0) &&
+                     x.in.size() == x.head_size;
   if (waits && send(socket_.native_handle(), kContinue.data(), kContinue.size(), MSG_NOSIGNAL) !=
                    static_cast<ssize_t>(kContinue.size())) {
     Close();
@@ -229,8 +229,8 @@ bool Connection::FinishBody() {
   Exchange& x = *exchange_;
   if (x.head.content_coding == HttpCoding::kIdentity || x.body.empty()) return true;
   Buffer plain;
-  const Status status = Decompress(x.head.content_coding, x.body,
-                                   Limit(thread_.options().body_max), plain);
+  const Status status =
+      Decompress(x.head.content_coding, x.body, Limit(thread_.options().body_max), plain);
   if (!status.ok()) {
     const bool too_large = status.code() == Code::kResourceExhausted;
     RefuseAndClose(too_large ? 413 : 400, status.message());

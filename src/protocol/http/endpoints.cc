@@ -123,12 +123,8 @@ void Endpoints::Answer(const Route& route, const HttpHead& head, std::span<const
     case Endpoint::kMetrics:
       reply.SetText(200, "text/plain; version=0.0.4; charset=utf-8", node_.MetricsText(), style);
       return;
-    case Endpoint::kTenants:
-      Tenants();
-      break;
-    case Endpoint::kDecisions:
-      status = WriteDecisions(node_, head.target, text_);
-      break;
+    case Endpoint::kTenants: Tenants(); break;
+    case Endpoint::kDecisions: status = WriteDecisions(node_, head.target, text_); break;
     case Endpoint::kLive:
       text_ = node_.Live() ? "{\"live\":true}" : "{\"live\":false}";
       http_status = node_.Live() ? 200 : 400;
@@ -139,15 +135,9 @@ void Endpoints::Answer(const Route& route, const HttpHead& head, std::span<const
       http_status = ready ? 200 : 400;
       break;
     }
-    case Endpoint::kServer:
-      status = Server();
-      break;
-    case Endpoint::kModel:
-      status = Model(route);
-      break;
-    case Endpoint::kModelReady:
-      status = ModelReady(route, http_status);
-      break;
+    case Endpoint::kServer: status = Server(); break;
+    case Endpoint::kModel: status = Model(route); break;
+    case Endpoint::kModelReady: status = ModelReady(route, http_status); break;
     case Endpoint::kModelConfig: {
       auto served = node_.Find(route.model, route.version);
       status = served.status();
@@ -155,32 +145,19 @@ void Endpoints::Answer(const Route& route, const HttpHead& head, std::span<const
       break;
     }
     case Endpoint::kModelStatistics:
-    case Endpoint::kAllStatistics:
-      status = Statistics(route);
-      break;
-    case Endpoint::kIndex:
-      status = Index(route, body);
-      break;
+    case Endpoint::kAllStatistics: status = Statistics(route); break;
+    case Endpoint::kIndex: status = Index(route, body); break;
     case Endpoint::kSharedMemoryStatus:
       text_ = "[]";  // No region is registered, because none can be.
       break;
-    case Endpoint::kSharedMemory:
-      status = NotSupported("shared memory");
-      break;
-    case Endpoint::kTrace:
-      status = NotSupported("the trace extension");
-      break;
-    case Endpoint::kLogging:
-      status = NotSupported("the logging extension");
-      break;
-    case Endpoint::kGenerate:
-      status = NotSupported("the generate extension");
-      break;
+    case Endpoint::kSharedMemory: status = NotSupported("shared memory"); break;
+    case Endpoint::kTrace: status = NotSupported("the trace extension"); break;
+    case Endpoint::kLogging: status = NotSupported("the logging extension"); break;
+    case Endpoint::kGenerate: status = NotSupported("the generate extension"); break;
     case Endpoint::kUnknown:
     case Endpoint::kInfer:
     case Endpoint::kLoad:
-    case Endpoint::kUnload:
-      COTENANT_CHECK(false);
+    case Endpoint::kUnload: COTENANT_CHECK(false);
   }
   if (status.ok()) {
     Json(http_status, style, reply);

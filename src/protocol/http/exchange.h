@@ -37,9 +37,9 @@ class Exchange final : public InferCall {
 
   /// Head, then as much of the body as fits; behind the request, bytes of the next one.
   Buffer in;
-  std::size_t searched = 0;   ///< Of `in`, for the end of the head.
+  std::size_t searched = 0;  ///< Of `in`, for the end of the head.
   std::size_t head_size = 0;
-  std::size_t consumed = 0;   ///< Of `in`, by this request.
+  std::size_t consumed = 0;  ///< Of `in`, by this request.
   HttpHead head;
   /// A body that does not fit into `in`, that came in chunks, or that was decompressed.
   Buffer large;
@@ -47,7 +47,7 @@ class Exchange final : public InferCall {
   std::size_t large_begin = 0;  ///< Where the body begins, so that its tensors are aligned.
   ChunkDecoder chunks;
   std::span<const std::byte> body;
-  Buffer arena;  ///< Tensors that came as JSON.
+  Buffer arena;      ///< Tensors that came as JSON.
   std::string name;  ///< A model's name that had to be decoded.
   HttpReply reply;
   ReplyStyle style;

@@ -11,8 +11,9 @@ constexpr std::array<unsigned char, 256> MakeClasses() {
   for (unsigned c = 0; c < 256; ++c) {
     const bool alphanumeric =
         (c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z');
-    const bool token = alphanumeric || std::string_view("!#$%&'*+-.^_`|~").find(
-                                           static_cast<char>(c)) != std::string_view::npos;
+    const bool token =
+        alphanumeric ||
+        std::string_view("!#$%&'*+-.^_`|~").find(static_cast<char>(c)) != std::string_view::npos;
     const bool visible = c > 0x20 && c < 0x7f;
     if (token) classes[c] |= kToken;
     if (visible) classes[c] |= kTarget;
@@ -200,8 +201,7 @@ Problem TakeField(const HttpField& field, HttpHead& head, Framing& framing) {
                           "Inference-Header-Content-Length must be one whole number of bytes");
       }
       break;
-    default:
-      break;
+    default: break;
   }
   return std::nullopt;
 }

@@ -62,8 +62,7 @@ TEST(HeadParser, AQualityOfZeroRefusesACoding) {
             HttpCoding::kDeflate);
   EXPECT_EQ(Parsed(Request("Accept-Encoding: gzip; q=0.000\r\n"))->accepted_coding,
             HttpCoding::kIdentity);
-  EXPECT_EQ(Parsed(Request("Accept-Encoding: gzip;q=0.5\r\n"))->accepted_coding,
-            HttpCoding::kGzip);
+  EXPECT_EQ(Parsed(Request("Accept-Encoding: gzip;q=0.5\r\n"))->accepted_coding, HttpCoding::kGzip);
 }
 
 TEST(HeadParser, TheEndIsFoundHoweverTheBytesArrive) {
@@ -96,8 +95,7 @@ TEST(HeadParser, EveryRefusalHasItsStatusAndText) {
       {"G(T / HTTP/1.1\r\n\r\n", 400, "malformed method in the request line"},
       {"GET /\x01 HTTP/1.1\r\n\r\n", 400, "malformed target in the request line"},
       {"GET /\xc3\xa4 HTTP/1.1\r\n\r\n", 400, "malformed target in the request line"},
-      {"GET / HTTP/2.0\r\n\r\n", 505,
-       "HTTP version not supported; expected HTTP/1.0 or HTTP/1.1"},
+      {"GET / HTTP/2.0\r\n\r\n", 505, "HTTP version not supported; expected HTTP/1.0 or HTTP/1.1"},
       {"GET / HTTP/1.1 \r\n\r\n", 400, "malformed version in the request line"},
       {"GET / http/1.1\r\n\r\n", 400, "malformed version in the request line"},
       {Request("Host\r\n"), 400, "header field without a name"},

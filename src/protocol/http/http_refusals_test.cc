@@ -74,8 +74,7 @@ TEST_F(HttpServerTest, EveryRefusalHasItsStatusAndText) {
        "input 'x' has neither 'data' nor the parameter 'binary_data_size'; expected one of them"},
       {Post(kInfer, input(R"(,"shape":[1],"datatype":"FP32","data":[1],"parameters":)"
                           R"({"binary_data_size":4})")),
-       400,
-       "input 'x' has both 'data' and the parameter 'binary_data_size'; expected one of them"},
+       400, "input 'x' has both 'data' and the parameter 'binary_data_size'; expected one of them"},
       {Post(kInfer, input(R"(,"shape":[1],"datatype":"FP32","parameters":{"binary_data_size":4})")),
        400, "input 'x': 'binary_data_size' is 4, but the body has only 0 bytes left"},
       {Post(kInfer, input(R"(,"shape":[1],"datatype":"FP32","parameters":)"
@@ -99,8 +98,7 @@ TEST_F(HttpServerTest, EveryRefusalHasItsStatusAndText) {
        "input 'x': datatype 'FP16' cannot be given in JSON; send it as binary data"},
       {Post(kInfer, input(R"(,"shape":[9],"datatype":"FP32","data":[1])")), 413,
        "input 'x' has 9 elements; at most 8 can be given in JSON, send it as binary data"},
-      {Post(kInfer, input(R"(,"shape":[4294967296,4294967296],"datatype":"INT8","data":[1])")),
-       400,
+      {Post(kInfer, input(R"(,"shape":[4294967296,4294967296],"datatype":"INT8","data":[1])")), 400,
        "input 'x': shape [4294967296,4294967296] has a negative or too large dimension"},
       {Post(kInfer, R"({"inputs":[],"outputs":7})"), 400, "'outputs' must be an array of tensors"},
       {Post(kInfer, R"({"inputs":[],"outputs":[{"name":"y","parameters":{"classification":-1}}]})"),
@@ -133,8 +131,7 @@ TEST_F(HttpServerTest, EveryRefusalHasItsStatusAndText) {
        "malformed chunk in the body"},
       {"GET / HTTP/1.1\r\nA: " + std::string(17'000, 'a') + "\r\n\r\n", 431,
        "the head is larger than 16384 bytes"},
-      {"GET / HTTP/9.9\r\n\r\n", 505,
-       "HTTP version not supported; expected HTTP/1.0 or HTTP/1.1"},
+      {"GET / HTTP/9.9\r\n\r\n", 505, "HTTP version not supported; expected HTTP/1.0 or HTTP/1.1"},
   };
   for (const auto& row : kCases) {
     HttpClient client(port_);

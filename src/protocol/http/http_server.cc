@@ -180,8 +180,7 @@ Result<std::uint16_t> HttpServer::Listen(const std::string& address, std::uint16
   return body_->Listen(address, port, false);
 }
 
-Result<std::uint16_t> HttpServer::ListenMetrics(const std::string& address,
-                                                std::uint16_t port) {
+Result<std::uint16_t> HttpServer::ListenMetrics(const std::string& address, std::uint16_t port) {
   return body_->Listen(address, port, true);
 }
 

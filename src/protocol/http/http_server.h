@@ -24,8 +24,7 @@ namespace cotenant {
 class HttpServer {
  public:
   /// All that is given must outlive the server.
-  HttpServer(Node& node, Telemetry& telemetry, std::vector<IoThread*> threads,
-             HttpOptions options);
+  HttpServer(Node& node, Telemetry& telemetry, std::vector<IoThread*> threads, HttpOptions options);
   ~HttpServer();
   HttpServer(const HttpServer&) = delete;
   HttpServer& operator=(const HttpServer&) = delete;

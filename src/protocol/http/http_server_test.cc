@@ -33,14 +33,13 @@ TEST_F(HttpServerTest, BinaryTensorsGoInAndComeOut) {
   Begin();
   const std::vector<float> values = {1, 2, 3, 4};
   const std::string raw(reinterpret_cast<const char*>(values.data()), 16);
-  const std::string json =
-      R"({"inputs":[{"name":"x","shape":[4],"datatype":"FP32",)"
-      R"("parameters":{"binary_data_size":16}}],)"
-      R"("parameters":{"binary_data_output":true}})";
+  const std::string json = R"({"inputs":[{"name":"x","shape":[4],"datatype":"FP32",)"
+                           R"("parameters":{"binary_data_size":16}}],)"
+                           R"("parameters":{"binary_data_output":true}})";
   HttpClient client(port_);
-  const auto answer = client.Ask(Post(
-      kInfer, json + raw,
-      "Inference-Header-Content-Length: " + std::to_string(json.size()) + "\r\n"));
+  const auto answer =
+      client.Ask(Post(kInfer, json + raw,
+                      "Inference-Header-Content-Length: " + std::to_string(json.size()) + "\r\n"));
   ASSERT_EQ(answer.status, 200) << answer.body;
   const std::size_t at = answer.head.find("Inference-Header-Content-Length: ");
   ASSERT_NE(at, std::string::npos);
@@ -49,8 +48,7 @@ TEST_F(HttpServerTest, BinaryTensorsGoInAndComeOut) {
   const auto head = nlohmann::json::parse(answer.body.substr(0, length));
   EXPECT_EQ(head["outputs"][0]["parameters"]["binary_data_size"], 16);
 
-  const auto raw_answer =
-      client.Ask(Post(kInfer, raw, "Inference-Header-Content-Length: 0\r\n"));
+  const auto raw_answer = client.Ask(Post(kInfer, raw, "Inference-Header-Content-Length: 0\r\n"));
   ASSERT_EQ(raw_answer.status, 200) << raw_answer.body;
   EXPECT_EQ(raw_answer.body.substr(raw_answer.body.size() - 16), raw);
 }
@@ -241,11 +239,11 @@ TEST_F(HttpServerTest, WhatTheServerSaysOfItselfParses) {
   HttpClient client(port_);
   const auto server = JsonOf(client.Ask(Get("/v2")));
   EXPECT_EQ(server["name"], "cotenant");
-  EXPECT_EQ(JsonOf(client.Ask(Get("/v2/models/echo"))),
-            nlohmann::json::parse(
-                R"({"name":"echo","versions":["1"],"platform":"onnxruntime_onnx",)"
-                R"("inputs":[{"name":"x","datatype":"FP32","shape":[4]}],)"
-                R"("outputs":[{"name":"y","datatype":"FP32","shape":[4]}]})"));
+  EXPECT_EQ(
+      JsonOf(client.Ask(Get("/v2/models/echo"))),
+      nlohmann::json::parse(R"({"name":"echo","versions":["1"],"platform":"onnxruntime_onnx",)"
+                            R"("inputs":[{"name":"x","datatype":"FP32","shape":[4]}],)"
+                            R"("outputs":[{"name":"y","datatype":"FP32","shape":[4]}]})"));
   EXPECT_EQ(JsonOf(client.Ask(Get("/v2/models/echo/versions/1/ready"))),
             nlohmann::json::parse(R"({"name":"echo","ready":true})"));
   EXPECT_EQ(client.Ask(Get("/v2/models/echo/config")).status, 200);

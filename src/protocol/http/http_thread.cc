@@ -73,8 +73,8 @@ void HttpThread::CloseIdle() {
 std::unique_ptr<Exchange> HttpThread::TakeExchange(Connection& connection) {
   std::unique_ptr<Exchange> exchange;
   if (idle_.empty()) {
-    exchange = std::make_unique<Exchange>(*this,
-                                          static_cast<std::size_t>(options().head_max.count()));
+    exchange =
+        std::make_unique<Exchange>(*this, static_cast<std::size_t>(options().head_max.count()));
   } else {
     exchange = std::move(idle_.back());
     idle_.pop_back();
@@ -89,9 +89,8 @@ void HttpThread::GiveExchange(std::unique_ptr<Exchange> exchange) {
 
 bool HttpThread::KeepsLarge(std::size_t capacity) const {
   if (capacity > kKeptLargeMax) return false;
-  return std::ranges::none_of(idle_, [](const auto& exchange) {
-    return exchange->large.capacity() > 0;
-  });
+  return std::ranges::none_of(idle_,
+                              [](const auto& exchange) { return exchange->large.capacity() > 0; });
 }
 
 void HttpThread::Watch(Connection& connection) {
@@ -113,8 +112,7 @@ void HttpThread::Unwatch(Connection& connection) {
 void HttpThread::ArmTimer() {
   const Duration shortest =
       std::min({options().head_timeout, options().body_timeout, options().write_timeout});
-  const Duration tick =
-      std::clamp(shortest / 4, Duration::Milliseconds(5), Duration::Seconds(1));
+  const Duration tick = std::clamp(shortest / 4, Duration::Milliseconds(5), Duration::Seconds(1));
   armed_ = true;
   timer_.expires_after(std::chrono::nanoseconds(tick.nanoseconds()));
   timer_.async_wait([this](const boost::system::error_code& error) {

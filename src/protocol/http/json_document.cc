@@ -53,16 +53,11 @@ Status MustBe(const std::string& field, const char* expected) {
 
 Result<ParameterValue> ValueOf(std::string_view name, const dom::element& element) {
   switch (element.type()) {
-    case dom::element_type::BOOL:
-      return ParameterValue(bool(element));
-    case dom::element_type::INT64:
-      return ParameterValue(std::int64_t(element));
-    case dom::element_type::UINT64:
-      return ParameterValue(std::uint64_t(element));
-    case dom::element_type::DOUBLE:
-      return ParameterValue(double(element));
-    case dom::element_type::STRING:
-      return ParameterValue(std::string_view(element));
+    case dom::element_type::BOOL: return ParameterValue(bool(element));
+    case dom::element_type::INT64: return ParameterValue(std::int64_t(element));
+    case dom::element_type::UINT64: return ParameterValue(std::uint64_t(element));
+    case dom::element_type::DOUBLE: return ParameterValue(double(element));
+    case dom::element_type::STRING: return ParameterValue(std::string_view(element));
     default:
       return InvalidArgument("parameter '" + std::string(name) +
                              "' must be a string, a number or a boolean");

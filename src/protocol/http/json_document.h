@@ -42,7 +42,7 @@ class JsonDocument {
 
 /// The value of the first member of that name, or nothing.
 std::optional<simdjson::dom::element> Field(const simdjson::dom::object& object,
-                                             std::string_view name);
+                                            std::string_view name);
 
 /// A parameter's value; InvalidArgument for arrays, objects and null.
 Result<ParameterValue> ValueOf(std::string_view name, const simdjson::dom::element& element);

@@ -27,8 +27,7 @@ class RequestReader::Body {
 
   JsonDocument document;
 
-  Status ReadParameters(const dom::element& element, ParameterReader& parameters,
-                        InferCall& call);
+  Status ReadParameters(const dom::element& element, ParameterReader& parameters, InferCall& call);
   Status ReadInputs(const dom::element& element, Buffer& arena, InferCall& call);
   Status ReadOutputs(const dom::element& element, InferCall& call);
   void Begin(std::span<const std::byte> binary) {
@@ -62,8 +61,8 @@ class RequestReader::Body {
   std::vector<Converted> converted_;
 };
 
-Status RequestReader::Body::ReadParameters(const dom::element& element,
-                                           ParameterReader& parameters, InferCall& call) {
+Status RequestReader::Body::ReadParameters(const dom::element& element, ParameterReader& parameters,
+                                           InferCall& call) {
   dom::object object;
   if (element.get(object) != simdjson::SUCCESS) return MustBe("parameters", "an object");
   for (const auto [name, value] : object) {
@@ -176,8 +175,8 @@ Status RequestReader::Body::ReadInputParameters(const dom::element& element, std
     if (name != "binary_data_size") continue;
     auto parameter = ValueOf(name, value);
     if (!parameter.ok()) return parameter.status();
-    auto size = WholeNumber(name, *parameter, 0,
-                            static_cast<std::uint64_t>(options_.body_max.count()));
+    auto size =
+        WholeNumber(name, *parameter, 0, static_cast<std::uint64_t>(options_.body_max.count()));
     if (!size.ok()) return size.status();
     fields.binary_size = *size;
   }
@@ -273,8 +272,7 @@ Status RequestReader::Body::End(const Buffer& arena, InferCall& call) {
                          " bytes behind the last binary input");
 }
 
-RequestReader::RequestReader(const HttpOptions& options)
-    : body_(std::make_unique<Body>(options)) {}
+RequestReader::RequestReader(const HttpOptions& options) : body_(std::make_unique<Body>(options)) {}
 RequestReader::~RequestReader() = default;
 
 JsonDocument& RequestReader::document() { return body_->document; }

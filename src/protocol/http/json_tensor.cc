@@ -134,32 +134,19 @@ using Append = Status (*)(const JsonTensorSpec&, const dom::array&, Buffer&);
 
 Append AppendOf(DataType type) {
   switch (type) {
-    case DataType::kBool:
-      return AppendAll<NumberAppender<bool>>;
-    case DataType::kUint8:
-      return AppendAll<NumberAppender<std::uint8_t>>;
-    case DataType::kUint16:
-      return AppendAll<NumberAppender<std::uint16_t>>;
-    case DataType::kUint32:
-      return AppendAll<NumberAppender<std::uint32_t>>;
-    case DataType::kUint64:
-      return AppendAll<NumberAppender<std::uint64_t>>;
-    case DataType::kInt8:
-      return AppendAll<NumberAppender<std::int8_t>>;
-    case DataType::kInt16:
-      return AppendAll<NumberAppender<std::int16_t>>;
-    case DataType::kInt32:
-      return AppendAll<NumberAppender<std::int32_t>>;
-    case DataType::kInt64:
-      return AppendAll<NumberAppender<std::int64_t>>;
-    case DataType::kFp32:
-      return AppendAll<NumberAppender<float>>;
-    case DataType::kFp64:
-      return AppendAll<NumberAppender<double>>;
-    case DataType::kBytes:
-      return AppendAll<TextAppender>;
-    default:
-      return nullptr;
+    case DataType::kBool: return AppendAll<NumberAppender<bool>>;
+    case DataType::kUint8: return AppendAll<NumberAppender<std::uint8_t>>;
+    case DataType::kUint16: return AppendAll<NumberAppender<std::uint16_t>>;
+    case DataType::kUint32: return AppendAll<NumberAppender<std::uint32_t>>;
+    case DataType::kUint64: return AppendAll<NumberAppender<std::uint64_t>>;
+    case DataType::kInt8: return AppendAll<NumberAppender<std::int8_t>>;
+    case DataType::kInt16: return AppendAll<NumberAppender<std::int16_t>>;
+    case DataType::kInt32: return AppendAll<NumberAppender<std::int32_t>>;
+    case DataType::kInt64: return AppendAll<NumberAppender<std::int64_t>>;
+    case DataType::kFp32: return AppendAll<NumberAppender<float>>;
+    case DataType::kFp64: return AppendAll<NumberAppender<double>>;
+    case DataType::kBytes: return AppendAll<TextAppender>;
+    default: return nullptr;
   }
 }
 

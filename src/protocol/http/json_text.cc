@@ -38,21 +38,11 @@ bool IsUtf8(std::string_view text) {
 void AppendEscaped(char c, std::string& out) {
   static constexpr std::string_view kHex = "0123456789abcdef";
   switch (c) {
-    case '"':
-      out += "\\\"";
-      return;
-    case '\\':
-      out += "\\\\";
-      return;
-    case '\n':
-      out += "\\n";
-      return;
-    case '\r':
-      out += "\\r";
-      return;
-    case '\t':
-      out += "\\t";
-      return;
+    case '"': out += "\\\""; return;
+    case '\\': out += "\\\\"; return;
+    case '\n': out += "\\n"; return;
+    case '\r': out += "\\r"; return;
+    case '\t': out += "\\t"; return;
     default:
       out += "\\u00";
       out += kHex[static_cast<unsigned char>(c) >> 4];
@@ -164,42 +154,18 @@ Status AppendTensorData(std::string_view name, DataType datatype, std::span<cons
                         std::string& out) {
   out += '[';
   switch (datatype) {
-    case DataType::kBool:
-      AppendElements<bool, unsigned char>(bytes, out);
-      break;
-    case DataType::kUint8:
-      AppendElements<std::uint8_t>(bytes, out);
-      break;
-    case DataType::kUint16:
-      AppendElements<std::uint16_t>(bytes, out);
-      break;
-    case DataType::kUint32:
-      AppendElements<std::uint32_t>(bytes, out);
-      break;
-    case DataType::kUint64:
-      AppendElements<std::uint64_t>(bytes, out);
-      break;
-    case DataType::kInt8:
-      AppendElements<std::int8_t>(bytes, out);
-      break;
-    case DataType::kInt16:
-      AppendElements<std::int16_t>(bytes, out);
-      break;
-    case DataType::kInt32:
-      AppendElements<std::int32_t>(bytes, out);
-      break;
-    case DataType::kInt64:
-      AppendElements<std::int64_t>(bytes, out);
-      break;
-    case DataType::kFp32:
-      AppendElements<float>(bytes, out);
-      break;
-    case DataType::kFp64:
-      AppendElements<double>(bytes, out);
-      break;
-    case DataType::kBytes:
-      COTENANT_RETURN_IF_ERROR(AppendTexts(name, bytes, out));
-      break;
+    case DataType::kBool: AppendElements<bool, unsigned char>(bytes, out); break;
+    case DataType::kUint8: AppendElements<std::uint8_t>(bytes, out); break;
+    case DataType::kUint16: AppendElements<std::uint16_t>(bytes, out); break;
+    case DataType::kUint32: AppendElements<std::uint32_t>(bytes, out); break;
+    case DataType::kUint64: AppendElements<std::uint64_t>(bytes, out); break;
+    case DataType::kInt8: AppendElements<std::int8_t>(bytes, out); break;
+    case DataType::kInt16: AppendElements<std::int16_t>(bytes, out); break;
+    case DataType::kInt32: AppendElements<std::int32_t>(bytes, out); break;
+    case DataType::kInt64: AppendElements<std::int64_t>(bytes, out); break;
+    case DataType::kFp32: AppendElements<float>(bytes, out); break;
+    case DataType::kFp64: AppendElements<double>(bytes, out); break;
+    case DataType::kBytes: COTENANT_RETURN_IF_ERROR(AppendTexts(name, bytes, out)); break;
     default:
       return InvalidArgument("sending " + std::string(DataTypeName(datatype)) +
                              " data via JSON is not supported. Please use the binary data format "

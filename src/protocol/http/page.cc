@@ -27,20 +27,11 @@ th,td{border-color:#444}.bad{color:#f88}}
 void AppendHtml(std::string_view text, std::string& out) {
   for (char c : text) {
     switch (c) {
-      case '<':
-        out += "&lt;";
-        break;
-      case '>':
-        out += "&gt;";
-        break;
-      case '&':
-        out += "&amp;";
-        break;
-      case '"':
-        out += "&quot;";
-        break;
-      default:
-        out += c;
+      case '<': out += "&lt;"; break;
+      case '>': out += "&gt;"; break;
+      case '&': out += "&amp;"; break;
+      case '"': out += "&quot;"; break;
+      default: out += c;
     }
   }
 }
@@ -98,20 +89,22 @@ void WritePage(const Node& node, std::string& out) {
   out += kServerVersion;
   out += node.Ready() ? ", ready" : ", <span class=\"bad\">not ready</span>";
   out += ", up " + std::to_string(node.Uptime().milliseconds() / 1000) + " s.</p>\n";
-  out += "<table><tr><th>Model</th><th>Version</th><th>State</th><th class=\"n\">Answered</th>"
-         "<th class=\"n\">Failed</th><th class=\"n\">Per second since start</th>"
-         "<th class=\"n\">Run, mean ms</th><th class=\"n\">Request, mean ms</th></tr>\n";
+  out +=
+      "<table><tr><th>Model</th><th>Version</th><th>State</th><th class=\"n\">Answered</th>"
+      "<th class=\"n\">Failed</th><th class=\"n\">Per second since start</th>"
+      "<th class=\"n\">Run, mean ms</th><th class=\"n\">Request, mean ms</th></tr>\n";
   for (const IndexRow& row : node.Index(false)) AppendRow(node, row, out);
-  out += "</table>\n<p>Ask it (this page's own address, Open Inference Protocol):</p>\n"
-         "<pre>curl <span class=\"here\">http://HOST:PORT</span>/v2/models/MODEL\n"
-         "curl -d '{\"inputs\":[{\"name\":\"NAME\",\"datatype\":\"FP32\",\"shape\":[1,4],"
-         "\"data\":[1,2,3,4]}]}' \\\n  <span class=\"here\">http://HOST:PORT</span>"
-         "/v2/models/MODEL/infer</pre>\n"
-         "<p><a href=\"/v2\">server</a> · <a href=\"/v2/models/stats\">statistics</a> · "
-         "<a href=\"/metrics\">metrics</a> · <a href=\"/cotenant/v1/tenants\">tenants</a> · "
-         "<a href=\"/cotenant/v1/decisions\">decisions</a></p>\n"
-         "<script>for(const e of document.querySelectorAll('.here'))"
-         "e.textContent=location.origin</script>\n</body></html>\n";
+  out +=
+      "</table>\n<p>Ask it (this page's own address, Open Inference Protocol):</p>\n"
+      "<pre>curl <span class=\"here\">http://HOST:PORT</span>/v2/models/MODEL\n"
+      "curl -d '{\"inputs\":[{\"name\":\"NAME\",\"datatype\":\"FP32\",\"shape\":[1,4],"
+      "\"data\":[1,2,3,4]}]}' \\\n  <span class=\"here\">http://HOST:PORT</span>"
+      "/v2/models/MODEL/infer</pre>\n"
+      "<p><a href=\"/v2\">server</a> · <a href=\"/v2/models/stats\">statistics</a> · "
+      "<a href=\"/metrics\">metrics</a> · <a href=\"/cotenant/v1/tenants\">tenants</a> · "
+      "<a href=\"/cotenant/v1/decisions\">decisions</a></p>\n"
+      "<script>for(const e of document.querySelectorAll('.here'))"
+      "e.textContent=location.origin</script>\n</body></html>\n";
 }
 
 }  // namespace cotenant

@@ -44,67 +44,40 @@ void AppendRetryAfter(Duration span, std::string& out) {
 
 int HttpStatusOf(Code code) {
   switch (code) {
-    case Code::kOk:
-      return 200;
+    case Code::kOk: return 200;
     case Code::kInvalidArgument:
-    case Code::kFailedPrecondition:
-      return 400;
-    case Code::kNotFound:
-      return 404;
-    case Code::kAlreadyExists:
-      return 409;
-    case Code::kResourceExhausted:
-      return 507;
-    case Code::kUnavailable:
-      return 503;
-    case Code::kDeadlineExceeded:
-      return 504;
-    case Code::kCancelled:
-      return 499;
-    case Code::kUnimplemented:
-      return 501;
-    case Code::kInternal:
-      return 500;
+    case Code::kFailedPrecondition: return 400;
+    case Code::kNotFound: return 404;
+    case Code::kAlreadyExists: return 409;
+    case Code::kResourceExhausted: return 507;
+    case Code::kUnavailable: return 503;
+    case Code::kDeadlineExceeded: return 504;
+    case Code::kCancelled: return 499;
+    case Code::kUnimplemented: return 501;
+    case Code::kInternal: return 500;
   }
   return 500;
 }
 
 std::string_view HttpReason(int status) {
   switch (status) {
-    case 200:
-      return "OK";
-    case 400:
-      return "Bad Request";
-    case 404:
-      return "Not Found";
-    case 405:
-      return "Method Not Allowed";
-    case 408:
-      return "Request Timeout";
-    case 409:
-      return "Conflict";
-    case 413:
-      return "Content Too Large";
-    case 415:
-      return "Unsupported Media Type";
-    case 417:
-      return "Expectation Failed";
-    case 431:
-      return "Request Header Fields Too Large";
-    case 499:
-      return "Client Closed Request";
-    case 501:
-      return "Not Implemented";
-    case 503:
-      return "Service Unavailable";
-    case 504:
-      return "Gateway Timeout";
-    case 505:
-      return "HTTP Version Not Supported";
-    case 507:
-      return "Insufficient Storage";
-    default:
-      return "Internal Server Error";
+    case 200: return "OK";
+    case 400: return "Bad Request";
+    case 404: return "Not Found";
+    case 405: return "Method Not Allowed";
+    case 408: return "Request Timeout";
+    case 409: return "Conflict";
+    case 413: return "Content Too Large";
+    case 415: return "Unsupported Media Type";
+    case 417: return "Expectation Failed";
+    case 431: return "Request Header Fields Too Large";
+    case 499: return "Client Closed Request";
+    case 501: return "Not Implemented";
+    case 503: return "Service Unavailable";
+    case 504: return "Gateway Timeout";
+    case 505: return "HTTP Version Not Supported";
+    case 507: return "Insufficient Storage";
+    default: return "Internal Server Error";
   }
 }
 
@@ -138,7 +111,7 @@ void HttpReply::AddPart(const void* bytes, std::size_t size) {
 
 /// Sends `body_` as it stands.
 void HttpReply::Finish(int status, std::string_view content_type, std::string_view extra_header,
-                   const ReplyStyle& style) {
+                       const ReplyStyle& style) {
   BeginHead(status, style);
   if (!content_type.empty()) {
     head_ += "Content-Type: ";
@@ -156,7 +129,7 @@ void HttpReply::Finish(int status, std::string_view content_type, std::string_vi
 }
 
 void HttpReply::SetText(int status, std::string_view content_type, std::string_view text,
-                    const ReplyStyle& style) {
+                        const ReplyStyle& style) {
   body_.assign(text);
   Finish(status, content_type, {}, style);
 }
