@@ -1,0 +1,106 @@
+"""Why a request went as it did: policies, the ring of decisions, recorded logs, and the story of one request."""
+
+import json
+import os
+import shutil
+import subprocess
+import urllib.error
+import urllib.request
+
+import pytest
+
+import harness
+
+COTENANT = os.environ.get("COTENANT", str(harness.PROJECT / "build/cotenant"))
+# The network takes some milliseconds: more comes than two CPUs can do.
+OVERLOAD = """
+lasts_s = 3
+
+[[tenants]]
+name = "shop"
+latency_bound_ms = 40
+
+[[models]]
+name = "slow"
+run_us = 5000
+
+[[load]]
+tenant = "shop"
+model = "slow"
+pattern = "poisson"
+rate_per_s = {rate}
+gone_percent = 10
+gone_after_ms = 5
+"""
+
+
+def cotenant(*words):
+    return subprocess.run([COTENANT, *map(str, words)], capture_output=True, text=True, timeout=120)
+
+
+@pytest.fixture(scope="module")
+def recorded(tmp_path_factory):
+    """A server that was overloaded, asked for its decisions, reloaded, and drained: its log and its decisions."""
+    folder = tmp_path_factory.mktemp("recorded")
+    repository = folder / "models"
+    shutil.copytree(harness.PROJECT / "tests/models/slow", repository / "slow")
+    (folder / "server.toml").write_text('[[tenants]]\nname = "shop"\n')
+    log = folder / "events.log"
+    server = harness.Server([COTENANT, "serve"], repository, f"--config={folder / 'server.toml'}", f"--record={log}",
+                            "--model-control-mode=explicit", "--load-model=*", f"--state-dir={folder}",
+                            "--decisions-max=100000").wait()
+    scenario, result = folder / "overload.toml", folder / "result.json"
+    scenario.write_text(OVERLOAD.format(rate=4000))
+    url = f"http://127.0.0.1:{server.http}"
+    playing = subprocess.Popen([COTENANT, "load", scenario, "--url", url, "--json", result], stdout=subprocess.PIPE)
+    for _ in range(3):
+        request = urllib.request.Request(f"{url}/v2/repository/models/slow/load", data=b"{}", method="POST")
+        urllib.request.urlopen(request, timeout=30).read()
+    playing.communicate(timeout=60)
+    decisions = json.loads(urllib.request.urlopen(f"{url}/cotenant/v1/decisions?last=100000", timeout=30).read())
+    with pytest.raises(urllib.error.HTTPError) as wrong:
+        urllib.request.urlopen(f"{url}/cotenant/v1/decisions?last=many", timeout=10)
+    assert wrong.value.code == 400 and "last" in wrong.value.read().decode()
+    server.stop()
+    return log, decisions, json.loads(result.read_text())
+
+
+def test_policies_are_listed_with_what_they_declare(tmp_path):
+    assert "edf" in cotenant("policies", "--json", tmp_path / "policies.json").stdout
+    policies = json.loads((tmp_path / "policies.json").read_text())["policies"]
+    assert {"dispatch", "batching", "admission"} == {policy["kind"] for policy in policies}
+    assert {"least-slack", "shortest-first"} <= {policy["name"] for policy in policies}
+    assert all(policy["description"] for policy in policies)
+
+
+def test_a_live_log_of_overload_reloads_and_a_drain_replays_byte_for_byte(recorded, tmp_path):
+    log, _, result = recorded
+    outcome = cotenant("simulate", "--replay", log, "--json", tmp_path / "replay.json")
+    assert outcome.returncode == 0, outcome.stdout + outcome.stderr
+    replay = json.loads((tmp_path / "replay.json").read_text())
+    assert replay["equal"] and replay["gaps"] == 0 and replay["torn_bytes"] == 0
+    assert replay["arrivals"] >= result["all"]["requests"] - result["all"]["gone"] > 1_000
+    assert result["all"]["replied"] > 0
+
+
+def test_a_refusal_says_what_was_compared(recorded):
+    _, decisions, result = recorded
+    refused = [decision for decision in decisions["decisions"] if decision["kind"] == "refused"]
+    assert result["all"]["rejected"] > 0
+    assert refused, decisions["decisions"][:3]
+    assert all(row["estimate_ms"] > 0 and row["latency_bound_ms"] == 40 and "feasible" in row["text"] for row in refused)
+    started = [decision for decision in decisions["decisions"] if decision["kind"] == "started"]
+    assert started and all("edf" in row["text"] for row in started)
+
+
+def test_the_story_of_a_request_is_told_from_the_log(recorded, tmp_path):
+    log, decisions, _ = recorded
+    number = next(row["request"] for row in decisions["decisions"] if row["kind"] == "started")
+    outcome = cotenant("explain", log, f"--request={number}", "--json", tmp_path / "story.json")
+    assert outcome.returncode == 0, outcome.stderr
+    story = json.loads((tmp_path / "story.json").read_text())
+    text = " ".join(step["text"] for step in story["story"])
+    assert "arrives" in text and "starts" in text or "joins" in text
+    assert story["request"] == number
+    missing = cotenant("explain", log, "--request=1")
+    assert missing.returncode != 0 and "request 1 " in missing.stderr
