@@ -23,10 +23,9 @@ Scenario SmallScenario() {
   scenario.models.resize(1);
   scenario.models[0].name = "net";
   for (std::size_t tenant = 0; tenant < 2; ++tenant) {
-    LoadSource source;
+    LoadSource& source = scenario.sources.emplace_back();
     source.tenant = tenant;
     source.arrivals = ConstantArrivals{Duration::Milliseconds(2)};
-    scenario.sources.push_back(source);
   }
   return scenario;
 }

@@ -126,12 +126,11 @@ Scenario ProbeScenario(const ProfileNodeOptions& options) {
     ScenarioModel model;
     model.name = ProbeName(i);
     scenario.models.push_back(std::move(model));
-    LoadSource source;
+    LoadSource& source = scenario.sources.emplace_back();
     source.name = ProbeName(i);
     source.model = i;
     source.arrivals = PeriodicArrivals{kInterval * count, kInterval / 4,
                                        kInterval * static_cast<std::int64_t>(i)};
-    scenario.sources.push_back(std::move(source));
   }
   return scenario;
 }
