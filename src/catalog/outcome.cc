@@ -21,6 +21,9 @@ std::string_view RejectReasonName(RejectReason reason) {
     case RejectReason::kQueueTimeout: return "queue_timeout";
     case RejectReason::kDraining: return "draining";
     case RejectReason::kModelUnloaded: return "model_unloaded";
+    case RejectReason::kNeverFits: return "never_fits";
+    case RejectReason::kNoRoom: return "no_room";
+    case RejectReason::kLoadFailed: return "load_failed";
   }
   return "unknown";
 }

@@ -17,6 +17,9 @@ enum class RejectReason : unsigned char {
   kQueueTimeout,   ///< Triton's queue timeout passed.
   kDraining,       ///< The node is shutting down.
   kModelUnloaded,  ///< The model left between resolution and arrival.
+  kNeverFits,      ///< The model, or its run, takes more memory than there is for all.
+  kNoRoom,         ///< The model is not in memory, and cannot be before the bound.
+  kLoadFailed,     ///< The model had left memory, and could not be loaded again.
 };
 
 /// "replied", "queue_full" … as in metrics and traces.

@@ -27,6 +27,8 @@ struct PolicyChoice {
   /// "model": as each model's configuration says (`window` with dynamic batching, else `none`).
   std::string batching = "model";
   std::string admission = "feasible";
+  std::string residency = "greedy-dual";
+  std::string prediction = "bayesian";
 };
 
 /// The tenants and policies of one node.

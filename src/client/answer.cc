@@ -17,6 +17,9 @@ constexpr struct {
     {"Request timeout expired", RejectReason::kQueueTimeout},
     {"is shutting down", RejectReason::kDraining},
     {"was unloaded before", RejectReason::kModelUnloaded},
+    {"more memory than the server may use", RejectReason::kNeverFits},
+    {"no room to load it in time", RejectReason::kNoRoom},
+    {"could not be loaded again", RejectReason::kLoadFailed},
 };
 
 }  // namespace

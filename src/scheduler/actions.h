@@ -43,6 +43,7 @@ struct StopRun {
 struct Reply {
   RequestId request{};
   End end = End::kReplied;
+  bool cold = false;  ///< Its model was not in memory when it arrived.
 };
 
 /// The request is not run.
@@ -61,13 +62,20 @@ struct Reject {
   Duration estimate;
 };
 
-/// Load the model now; ends by `LoadFinished` or `LoadFailed`.
+/// Load the model now, for the first time or after it was evicted; ends by `LoadFinished` or
+/// `LoadFailed`.
 struct StartLoad {
   ModelId model{};
 };
 
 /// The model's last request has ended: give its memory back; ends by `Unloaded`.
 struct StartUnload {
+  ModelId model{};
+};
+
+/// Its memory is wanted for others: the network leaves memory, the model stays known. None of its
+/// runs is in progress, and none begins before a new `LoadFinished`. Ends by `Evicted`.
+struct StartEvict {
   ModelId model{};
 };
 
@@ -79,8 +87,8 @@ struct WakeAt {
 /// Draining, and the last accepted request's reply is written.
 struct Drained {};
 
-using Action =
-    std::variant<StartRun, StopRun, Reply, Reject, StartLoad, StartUnload, WakeAt, Drained>;
+using Action = std::variant<StartRun, StopRun, Reply, Reject, StartLoad, StartUnload, WakeAt,
+                            Drained, StartEvict>;
 
 /// The actions of one crank. Reused by its owner, so that the steady path allocates nothing.
 struct ActionList {

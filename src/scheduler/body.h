@@ -91,6 +91,7 @@ class Scheduler::Body {
   void On(const WarmedUp& event);
   void On(const UnloadWanted& event);
   void On(const Unloaded& event);
+  void On(const Evicted& event);
   void StartLoads();
   void UnloadIfDone(ModelId model);
   void UseBatching(ModelRecord& model);

@@ -35,6 +35,9 @@ std::string WhyRefused(const AdmissionDecision& why) {
     case RejectReason::kQueueTimeout: return "its queue timeout passed";
     case RejectReason::kDraining: return "the node is shutting down";
     case RejectReason::kModelUnloaded: return "its model is not loaded";
+    case RejectReason::kNeverFits: return "its model or its run takes more memory than there is";
+    case RejectReason::kNoRoom: return "its model is not in memory and cannot be in time";
+    case RejectReason::kLoadFailed: return "its model left memory and could not be loaded again";
     case RejectReason::kNotFeasible: break;
   }
   const bool never = why.reason == AdmissionReason::kBelowFastest;

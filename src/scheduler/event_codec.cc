@@ -12,7 +12,7 @@ inline constexpr Code kLastOf<Code> = Code::kInternal;
 template <>
 inline constexpr End kLastOf<End> = End::kFailed;
 template <>
-inline constexpr RejectReason kLastOf<RejectReason> = RejectReason::kModelUnloaded;
+inline constexpr RejectReason kLastOf<RejectReason> = RejectReason::kLoadFailed;
 template <>
 inline constexpr Where kLastOf<Where> = Where::kWorker;
 
@@ -55,14 +55,14 @@ void VisitFields(Archive& archive, Either<ReplyWritten> auto& event) {
 
 template <typename Archive>
 void VisitFields(Archive& archive, Either<LoadWanted> auto& event) {
-  auto& [at, model] = event;
-  archive(at, model);
+  auto& [at, model, expected] = event;
+  archive(at, model, expected);
 }
 
 template <typename Archive>
 void VisitFields(Archive& archive, Either<LoadFinished> auto& event) {
-  auto& [at, model, settings, ran_for, anonymous, mapped] = event;
-  archive(at, model, settings, ran_for, anonymous, mapped);
+  auto& [at, model, settings, ran_for, anonymous, mapped, run_peak] = event;
+  archive(at, model, settings, ran_for, anonymous, mapped, run_peak);
 }
 
 template <typename Archive>
@@ -108,6 +108,12 @@ void VisitFields(Archive& archive, Either<DrainWanted> auto& event) {
 }
 
 template <typename Archive>
+void VisitFields(Archive& archive, Either<Evicted> auto& event) {
+  auto& [at, model, returned] = event;
+  archive(at, model, returned);
+}
+
+template <typename Archive>
 void VisitFields(Archive& archive, Either<StopRun> auto& action) {
   auto& [run] = action;
   archive(run);
@@ -115,8 +121,8 @@ void VisitFields(Archive& archive, Either<StopRun> auto& action) {
 
 template <typename Archive>
 void VisitFields(Archive& archive, Either<Reply> auto& action) {
-  auto& [request, end] = action;
-  archive(request, end);
+  auto& [request, end, cold] = action;
+  archive(request, end, cold);
 }
 
 template <typename Archive>
@@ -145,6 +151,12 @@ void VisitFields(Archive& archive, Either<WakeAt> auto& action) {
 
 template <typename Archive>
 void VisitFields(Archive&, Either<Drained> auto&) {}
+
+template <typename Archive>
+void VisitFields(Archive& archive, Either<StartEvict> auto& action) {
+  auto& [model] = action;
+  archive(model);
+}
 
 namespace {
 

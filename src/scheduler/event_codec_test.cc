@@ -58,7 +58,7 @@ class RandomFields {
     for (std::uint64_t i = random_.Below(4); i > 0; --i) {
       node.tenants.push_back({Text(), Span().nanoseconds(), Span(), Small()});
     }
-    node.policies = {Text(), Text(), Text()};
+    node.policies = {Text(), Text(), Text(), Text(), Text()};
     return node;
   }
 
@@ -71,14 +71,15 @@ class RandomFields {
       case 2: return RunFinished{Time(), Run(), Span(), Size()};
       case 3: return RunFailed{Time(), Run(), Span(), Of(Code::kInternal), Coin()};
       case 4: return ReplyWritten{Time(), Request()};
-      case 5: return LoadWanted{Time(), Model()};
-      case 6: return LoadFinished{Time(), Model(), Settings(), Span(), Size(), Size()};
+      case 5: return LoadWanted{Time(), Model(), Size()};
+      case 6: return LoadFinished{Time(), Model(), Settings(), Span(), Size(), Size(), Size()};
       case 7: return LoadFailed{Time(), Model(), Of(Code::kInternal)};
       case 8: return WarmedUp{Time(), Model(), Signed(), Span()};
       case 9: return UnloadWanted{Time(), Model()};
       case 10: return Unloaded{Time(), Model(), Size()};
       case 11: return Woken{Time()};
       case 12: return SettingsChanged{Time(), Node()};
+      case 13: return Evicted{Time(), Model(), Size()};
       default: return DrainWanted{Time()};
     }
   }
@@ -99,14 +100,15 @@ class RandomFields {
         break;
       }
       case 1: list.actions.push_back(StopRun{Run()}); break;
-      case 2: list.actions.push_back(Reply{Request(), Of(End::kFailed)}); break;
+      case 2: list.actions.push_back(Reply{Request(), Of(End::kFailed), Coin()}); break;
       case 3:
         list.actions.push_back(Reject{Request(), Of(End::kFailed), Of(Code::kInternal),
-                                      Of(RejectReason::kModelUnloaded), Span(), Span(), Span()});
+                                      Of(RejectReason::kLoadFailed), Span(), Span(), Span()});
         break;
       case 4: list.actions.push_back(StartLoad{Model()}); break;
       case 5: list.actions.push_back(StartUnload{Model()}); break;
       case 6: list.actions.push_back(WakeAt{Time()}); break;
+      case 7: list.actions.push_back(StartEvict{Model()}); break;
       default: list.actions.push_back(Drained{}); break;
     }
   }
@@ -265,7 +267,7 @@ TEST_F(EventLogTest, OtherFilesAndOtherVersionsAreRefusedByName) {
   std::string other = log_;
   other[other.find('\n') + 1] = 99;
   EXPECT_EQ(EventLogReader::Open(other).status().message(),
-            "the event log has format version 99; this program reads version 1");
+            "the event log has format version 99; this program reads version 2");
 }
 
 }  // namespace

@@ -24,7 +24,7 @@ namespace cotenant {
 class Scheduler;
 
 /// Raised with every change of what the bytes mean; a reader reads its own version only.
-inline constexpr std::uint32_t kEventLogVersion = 1;
+inline constexpr std::uint32_t kEventLogVersion = 2;
 
 class EventLogWriter {
  public:

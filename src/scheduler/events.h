@@ -81,15 +81,18 @@ struct ModelSettings {
   DynamicBatching window;     ///< Meaningful when `batching`.
 };
 
-/// A model is to be loaded (control). Answered by a `StartLoad` action when it is its turn.
+/// A model is to be loaded (control). Answered by a `StartLoad` action when it is its turn and
+/// there is room; by `StartUnload`, with no load before it, when it can never fit into memory.
 struct LoadWanted {
   Instant at;
   ModelId model{};
+  /// What the loaded model will take, as far as is known before: room for it is made first.
+  Bytes expected = Bytes();
 };
 
 /// The load is done: the network is ready to run. Requests may name the model from now on. The
 /// settings come here and not with `LoadWanted`, because a configuration is completed from the
-/// loaded network.
+/// loaded network; they are the same when a model comes back that was evicted.
 struct LoadFinished {
   Instant at;
   ModelId model{};
@@ -97,8 +100,11 @@ struct LoadFinished {
   Duration ran_for;
   Bytes anonymous;
   Bytes mapped;
+  Bytes run_peak = Bytes();  ///< The greatest of its warm-up runs. Zero: unknown.
 };
 
+/// A model that was evicted stays known: its waiting requests are refused with this code, and so
+/// are later ones until the next try (after 1 s, then twice as long each time, up to 60 s).
 struct LoadFailed {
   Instant at;
   ModelId model{};
@@ -129,6 +135,13 @@ struct Unloaded {
   Bytes returned;
 };
 
+/// The network has left memory, as `StartEvict` asked; the model stays known, and its name served.
+struct Evicted {
+  Instant at;
+  ModelId model{};
+  Bytes returned;
+};
+
 /// The timer rang. Waking late or for nothing is allowed.
 struct Woken {
   Instant at;
@@ -146,8 +159,8 @@ struct DrainWanted {
   Instant at;
 };
 
-using Event =
-    std::variant<Arrived, Gone, RunFinished, RunFailed, ReplyWritten, LoadWanted, LoadFinished,
-                 LoadFailed, WarmedUp, UnloadWanted, Unloaded, Woken, SettingsChanged, DrainWanted>;
+using Event = std::variant<Arrived, Gone, RunFinished, RunFailed, ReplyWritten, LoadWanted,
+                           LoadFinished, LoadFailed, WarmedUp, UnloadWanted, Unloaded, Woken,
+                           SettingsChanged, DrainWanted, Evicted>;
 
 }  // namespace cotenant

@@ -84,6 +84,9 @@ void Scheduler::Body::On(const Unloaded& event) {
   *model = ModelRecord{};
 }
 
+// Nothing is evicted while memory has no limit.
+void Scheduler::Body::On(const Evicted&) {}
+
 void Scheduler::Body::On(const WarmedUp& event) {
   if (FindModel(event.model) != nullptr) Learn(event.model, event.rows, event.ran_for);
 }

@@ -34,6 +34,11 @@ struct SchedulerSettings {
   std::uint32_t waiting_max = 100'000;
   /// Loads that run at the same time.
   std::int32_t loads_max = 1;
+  /// What models and their runs may take together. Zero: no limit, and nothing is ever evicted.
+  Bytes memory;
+  /// Kept free for each slot's run while no greater peak is known. Raise it where first runs fail
+  /// for want of memory.
+  Bytes run_peak_floor = Bytes::MiB(4);
   NodeSettings node;
 };
 

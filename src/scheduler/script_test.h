@@ -39,7 +39,8 @@ inline std::string Line(const Action& action, const ActionList& list) {
     }
     std::string operator()(const StopRun& run) const { return "stop " + Number(run.run); }
     std::string operator()(const Reply& reply) const {
-      return "reply " + Number(reply.request) + " " + std::string(EndName(reply.end));
+      return "reply " + Number(reply.request) + " " + std::string(EndName(reply.end)) +
+             (reply.cold ? " cold" : "");
     }
     std::string operator()(const Reject& reject) const {
       std::string text =
@@ -51,6 +52,7 @@ inline std::string Line(const Action& action, const ActionList& list) {
     }
     std::string operator()(const StartLoad& load) const { return "load " + Number(load.model); }
     std::string operator()(const StartUnload& load) const { return "unload " + Number(load.model); }
+    std::string operator()(const StartEvict& evict) const { return "evict " + Number(evict.model); }
     std::string operator()(const WakeAt& wake) const {
       return "wake " + std::to_string(wake.at.nanoseconds() / 1'000);
     }

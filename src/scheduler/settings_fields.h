@@ -24,8 +24,8 @@ void VisitFields(Archive& archive, Either<Tenant> auto& tenant) {
 
 template <typename Archive>
 void VisitFields(Archive& archive, Either<PolicyChoice> auto& choice) {
-  auto& [dispatch, batching, admission] = choice;
-  archive(dispatch, batching, admission);
+  auto& [dispatch, batching, admission, residency, prediction] = choice;
+  archive(dispatch, batching, admission, residency, prediction);
 }
 
 template <typename Archive>
@@ -57,9 +57,9 @@ void VisitFields(Archive& archive, Either<ModelSettings> auto& model) {
 template <typename Archive>
 void VisitFields(Archive& archive, Either<SchedulerSettings> auto& settings) {
   auto& [slots, inline_turn_max, inline_run_max, inline_beyond_slots_max, waiting_max, loads_max,
-         node] = settings;
+         memory, run_peak_floor, node] = settings;
   archive(slots, inline_turn_max, inline_run_max, inline_beyond_slots_max, waiting_max, loads_max,
-          node);
+          memory, run_peak_floor, node);
 }
 
 }  // namespace cotenant

@@ -51,7 +51,10 @@ std::string Text(const Arrived& event) {
 }
 std::string Text(const Gone& event) { return Line("Gone").Id("request", event.request).Take(); }
 std::string Text(const RunFinished& event) {
-  return Line("RunFinished").Id("run", event.run).Span("ran_for", event.ran_for).Take();
+  Line line("RunFinished");
+  line.Id("run", event.run).Span("ran_for", event.ran_for);
+  if (event.peak > Bytes()) line.Number("peak", event.peak.count());
+  return line.Take();
 }
 std::string Text(const RunFailed& event) {
   return Line("RunFailed")
@@ -65,7 +68,10 @@ std::string Text(const ReplyWritten& event) {
   return Line("ReplyWritten").Id("request", event.request).Take();
 }
 std::string Text(const LoadWanted& event) {
-  return Line("LoadWanted").Id("model", event.model).Take();
+  Line line("LoadWanted");
+  line.Id("model", event.model);
+  if (event.expected > Bytes()) line.Number("expected", event.expected.count());
+  return line.Take();
 }
 std::string Text(const LoadFinished& event) {
   return Line("LoadFinished")
@@ -74,6 +80,9 @@ std::string Text(const LoadFinished& event) {
       .Number("cores", event.settings.cores)
       .Number("batching", event.settings.batching ? 1 : 0)
       .Span("ran_for", event.ran_for)
+      .Number("anonymous", event.anonymous.count())
+      .Number("mapped", event.mapped.count())
+      .Number("run_peak", event.run_peak.count())
       .Take();
 }
 std::string Text(const LoadFailed& event) {
@@ -90,6 +99,9 @@ std::string Text(const UnloadWanted& event) {
   return Line("UnloadWanted").Id("model", event.model).Take();
 }
 std::string Text(const Unloaded& event) { return Line("Unloaded").Id("model", event.model).Take(); }
+std::string Text(const Evicted& event) {
+  return Line("Evicted").Id("model", event.model).Number("returned", event.returned.count()).Take();
+}
 std::string Text(const Woken&) { return "Woken"; }
 std::string Text(const SettingsChanged& event) {
   const PolicyChoice& policies = event.settings.policies;
@@ -98,6 +110,8 @@ std::string Text(const SettingsChanged& event) {
       .Word("dispatch", policies.dispatch)
       .Word("batching", policies.batching)
       .Word("admission", policies.admission)
+      .Word("residency", policies.residency)
+      .Word("prediction", policies.prediction)
       .Take();
 }
 std::string Text(const DrainWanted&) { return "DrainWanted"; }
@@ -121,7 +135,10 @@ std::string Text(const StopRun& stop, const ActionList&, Instant) {
   return Line("StopRun").Id("run", stop.run).Take();
 }
 std::string Text(const Reply& reply, const ActionList&, Instant) {
-  return Line("Reply").Id("request", reply.request).Word("end", EndName(reply.end)).Take();
+  Line line("Reply");
+  line.Id("request", reply.request).Word("end", EndName(reply.end));
+  if (reply.cold) line.Word("start", "cold");
+  return line.Take();
 }
 std::string Text(const Reject& reject, const ActionList&, Instant) {
   return Line("Reject")
@@ -138,6 +155,9 @@ std::string Text(const StartLoad& load, const ActionList&, Instant) {
 }
 std::string Text(const StartUnload& unload, const ActionList&, Instant) {
   return Line("StartUnload").Id("model", unload.model).Take();
+}
+std::string Text(const StartEvict& evict, const ActionList&, Instant) {
+  return Line("StartEvict").Id("model", evict.model).Take();
 }
 std::string Text(const WakeAt& wake, const ActionList&, Instant now) {
   return Line("WakeAt").Span("in", wake.at - now).Take();
