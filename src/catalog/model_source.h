@@ -5,6 +5,7 @@
 /// An interface only; the reader of directories is in config/. Called on the server's load thread:
 /// calls may block on files. Errors name the file, and line and column where there is one.
 
+#include <cstddef>
 #include <cstdint>
 #include <functional>
 #include <map>
@@ -13,6 +14,7 @@
 #include <string_view>
 #include <vector>
 
+#include "base/bytes.h"
 #include "base/result.h"
 #include "catalog/model_config.h"
 
@@ -25,6 +27,13 @@ struct VersionFile {
   std::string path;
   /// The network's bytes, from a load request that carried `file:N/model.onnx`.
   std::shared_ptr<const std::string> content;
+};
+
+/// The files of one version's network, external weights included, without reading them.
+struct NetworkFiles {
+  Bytes size;
+  /// Changes when one of them was written, replaced or removed. Zero: there are none.
+  std::uint64_t stamp = 0;
 };
 
 /// What one reading of a model's folder gave.
@@ -60,6 +69,11 @@ class ModelSource {
   virtual Result<ModelDescription> Read(std::string_view name, const LoadOverride& override_) = 0;
   /// Changes when a file that `Read` depends on changed. 0 when the folder is gone.
   virtual std::uint64_t Fingerprint(std::string_view name) = 0;
+  /// What `Read` named. A network that came with a request never changes.
+  virtual NetworkFiles FilesOf(const VersionFile& file) {
+    const std::size_t size = file.content ? file.content->size() : 0;
+    return {Bytes(static_cast<std::int64_t>(size)), 1};
+  }
   /// Completes the configuration from the network (inputs, outputs, max_batch_size) and checks the
   /// two against each other. Call `Render` afterwards.
   virtual Result<ModelConfig> Complete(ModelConfig config, const ModelSignature& signature) = 0;

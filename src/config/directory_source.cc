@@ -181,8 +181,10 @@ bool IsProfileFile(std::string_view name) {
                                       name.substr(kProfileFileName.size()) == kPartEnding);
 }
 
-void AddFolder(const fs::path& folder, int depth, Hash& hash) {
-  if (depth > kFolderDepthMax) return;
+// Gives the size of all files.
+std::int64_t AddFolder(const fs::path& folder, int depth, Hash& hash) {
+  std::int64_t size = 0;
+  if (depth > kFolderDepthMax) return size;
   std::vector<fs::path> entries;
   std::error_code error;
   for (fs::directory_iterator it(folder, error), end; !error && it != end; it.increment(error)) {
@@ -196,7 +198,7 @@ void AddFolder(const fs::path& folder, int depth, Hash& hash) {
     if (::stat(path.c_str(), &facts) != 0) continue;
     hash.Add(path.filename().string());
     if (S_ISDIR(facts.st_mode)) {
-      AddFolder(path, depth + 1, hash);
+      size += AddFolder(path, depth + 1, hash);
       hash.Add("/");
       continue;
     }
@@ -204,7 +206,9 @@ void AddFolder(const fs::path& folder, int depth, Hash& hash) {
     hash.Add(static_cast<std::uint64_t>(facts.st_mtim.tv_nsec));
     hash.Add(static_cast<std::uint64_t>(facts.st_size));
     hash.Add(static_cast<std::uint64_t>(facts.st_ino));
+    size += facts.st_size;
   }
+  return size;
 }
 
 bool IsModelName(std::string_view name) {
@@ -317,6 +321,16 @@ std::uint64_t DirectorySource::Fingerprint(std::string_view name) {
     AddFolder(root / name, 0, hash);
   }
   return found ? hash.value() : 0;
+}
+
+NetworkFiles DirectorySource::FilesOf(const VersionFile& file) {
+  std::error_code error;
+  if (file.content != nullptr) return ModelSource::FilesOf(file);
+  if (!fs::is_regular_file(file.path, error)) return {};
+  // External weights lie beside the network.
+  Hash hash;
+  const std::int64_t size = AddFolder(fs::path(file.path).parent_path(), 0, hash);
+  return {Bytes(size), hash.value()};
 }
 
 Result<ModelConfig> DirectorySource::Complete(ModelConfig config, const ModelSignature& signature) {

@@ -25,6 +25,7 @@ class DirectorySource : public ModelSource {
   Result<std::vector<std::string>> List() override;
   Result<ModelDescription> Read(std::string_view name, const LoadOverride& override_) override;
   std::uint64_t Fingerprint(std::string_view name) override;
+  NetworkFiles FilesOf(const VersionFile& file) override;
   Result<ModelConfig> Complete(ModelConfig config, const ModelSignature& signature) override;
   RenderedConfig Render(const ModelConfig& config) override;
 

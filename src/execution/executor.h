@@ -86,12 +86,30 @@ class Executor {
   virtual std::unique_ptr<Run> NewRun() = 0;
 };
 
+/// The memory that networks take through one allocator: blocks in use, the most there ever were,
+/// and free blocks that are kept for the next run.
+struct PoolFigures {
+  Bytes in_use;
+  Bytes peak;
+  Bytes kept;
+};
+
 class Backend {
  public:
   virtual ~Backend() = default;
   /// Loads one version. Blocks. Errors name the file and what is wrong with it; never throws.
   virtual Result<std::unique_ptr<Executor>> Load(const VersionFile& file,
                                                  const ModelConfig& config) = 0;
+
+  // Memory. Any thread. A backend without an allocator of its own has nothing to tell or to give.
+
+  virtual PoolFigures pool() const { return {}; }
+  /// Free blocks are kept only while they and what runs have in use stay within this.
+  virtual void KeepWithin(Bytes) {}
+  /// Gives all that is only kept back to the system.
+  virtual void Trim() {}
+  /// Gives back what lay unused since before the last call. True when something is still kept.
+  virtual bool TrimUnused() { return false; }
 };
 
 }  // namespace cotenant

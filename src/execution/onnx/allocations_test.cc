@@ -99,12 +99,12 @@ TEST(OnnxRunAllocations, ASteadyRunAllocatesNothingBesidesTheLibrarysOwn) {
     for (int i = 0; i < 30; ++i) {
       const auto requests = batches[static_cast<std::size_t>(i) % 3].members();
       const std::size_t before = news;
-      const OnnxMemory memory_before = backend->memory();
+      const PoolFigures memory_before = backend->pool();
       ASSERT_TRUE(run->Execute(requests, kAllOutputs).ok());
       run->Recycle();
       counted = news - before;
-      taken = backend->memory().in_use + backend->memory().kept - memory_before.in_use -
-              memory_before.kept;
+      taken =
+          backend->pool().in_use + backend->pool().kept - memory_before.in_use - memory_before.kept;
     }
     EXPECT_LE(counted, bare) << members << " members";
     EXPECT_EQ(taken, Bytes()) << "the pool took memory from the system";

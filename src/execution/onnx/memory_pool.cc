@@ -44,6 +44,7 @@ struct alignas(kAlignment) MemoryPool::Block {
   Block* same_previous = nullptr;
   Block* newer = nullptr;
   Block* older = nullptr;
+  std::uint64_t kept_at = 0;
 };
 
 void MemoryAccount::RestartPeak() {
@@ -81,6 +82,7 @@ void* MemoryPool::Allocate(std::size_t size) {
   const auto bytes = static_cast<std::int64_t>(size_class.size);
   if (account != nullptr && account->in_use() + Bytes(bytes) > account->in_use_max_) refuse();
 
+  const bool of_run = account != nullptr && account->keeps_blocks_;
   Block* block = nullptr;
   Block* dropped = nullptr;
   bool allowed = true;
@@ -90,9 +92,10 @@ void* MemoryPool::Allocate(std::size_t size) {
       allowed = false;
     } else {
       in_use_ += bytes;
+      if (of_run) runs_in_use_ += bytes;
       peak_ = std::max(peak_, in_use_);
       block = TakeKept(size_class.index);
-      if (block == nullptr) dropped = UnlinkOldestAbove(limits_.in_use_max.count() - in_use_);
+      if (block == nullptr) dropped = UnlinkOldestAbove(KeptMax());
     }
   }
   if (!allowed) refuse();
@@ -103,6 +106,7 @@ void* MemoryPool::Allocate(std::size_t size) {
       {
         std::lock_guard lock(mutex_);
         in_use_ -= bytes;
+        if (of_run) runs_in_use_ -= bytes;
       }
       refuse();
     }
@@ -126,8 +130,9 @@ void MemoryPool::Free(void* data) noexcept {
   Block* block = static_cast<Block*>(data) - 1;
   const auto bytes = static_cast<std::int64_t>(block->size);
   bool keep = true;
+  bool of_run = false;
   if (MemoryAccount* account = block->account; account != nullptr) {
-    keep = account->keeps_blocks_;
+    keep = of_run = account->keeps_blocks_;
     if (block->size >= kMappedMin) account->mapped_.fetch_sub(bytes, std::memory_order_relaxed);
     account->in_use_.fetch_sub(bytes, std::memory_order_relaxed);
     MemoryAccount::DropOwner()(account);
@@ -137,9 +142,10 @@ void MemoryPool::Free(void* data) noexcept {
   {
     std::lock_guard lock(mutex_);
     in_use_ -= bytes;
+    if (of_run) runs_in_use_ -= bytes;
     if (keep) {
       Keep(block);
-      dropped = UnlinkOldestAbove(limits_.kept_max.count());
+      dropped = UnlinkOldestAbove(KeptMax());
     }
   }
   if (!keep) {
@@ -156,6 +162,45 @@ void MemoryPool::Trim() noexcept {
     dropped = UnlinkOldestAbove(0);
   }
   Return(dropped);
+}
+
+bool MemoryPool::TrimUnused() noexcept {
+  Block* dropped = nullptr;
+  bool left = false;
+  {
+    std::lock_guard lock(mutex_);
+    while (oldest_ != nullptr && oldest_->kept_at < age_) {
+      Block* block = oldest_;
+      Unlink(block);
+      block->same_next = dropped;
+      dropped = block;
+    }
+    ++age_;
+    left = oldest_ != nullptr;
+  }
+  Return(dropped);
+  return left;
+}
+
+void MemoryPool::SetLimits(Limits limits) noexcept {
+  Block* dropped = nullptr;
+  {
+    std::lock_guard lock(mutex_);
+    limits_ = limits;
+    dropped = UnlinkOldestAbove(KeptMax());
+  }
+  Return(dropped);
+}
+
+MemoryPool::Limits MemoryPool::limits() const {
+  std::lock_guard lock(mutex_);
+  return limits_;
+}
+
+std::int64_t MemoryPool::KeptMax() const {
+  const std::int64_t beside_all = limits_.in_use_max.count() - in_use_;
+  const std::int64_t beside_runs = limits_.runs_max.count() - runs_in_use_;
+  return std::max<std::int64_t>(0, std::min({limits_.kept_max.count(), beside_all, beside_runs}));
 }
 
 MemoryPool::Figures MemoryPool::figures() const {
@@ -179,6 +224,7 @@ void MemoryPool::Keep(Block* block) {
   block->older = newest_;
   (newest_ != nullptr ? newest_->newer : oldest_) = block;
   newest_ = block;
+  block->kept_at = age_;
   kept_ += static_cast<std::int64_t>(block->size);
 }
 

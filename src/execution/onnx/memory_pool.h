@@ -65,6 +65,9 @@ class MemoryPool {
   struct Limits {
     Bytes in_use_max;  ///< Of all blocks together. Raise it with the machine's memory.
     Bytes kept_max;    ///< Of free blocks kept for the next run. Raise it if runs fault pages in.
+    /// Of runs' blocks in use and those kept, together: free blocks are only kept within it. It
+    /// refuses nothing.
+    Bytes runs_max = Bytes(INT64_MAX / 2);
   };
   struct Figures {
     Bytes in_use;
@@ -74,6 +77,9 @@ class MemoryPool {
   using AccountOwner = std::unique_ptr<MemoryAccount, MemoryAccount::DropOwner>;
 
   explicit MemoryPool(Limits limits) : limits_(limits) {}
+  /// From now on. What is in use stays, whatever the limits.
+  void SetLimits(Limits limits) noexcept;
+  Limits limits() const;
   MemoryPool(const MemoryPool&) = delete;
   MemoryPool& operator=(const MemoryPool&) = delete;
   /// All blocks must have been freed.
@@ -89,6 +95,9 @@ class MemoryPool {
   void Free(void* data) noexcept;
   /// Gives all free blocks back to the system.
   void Trim() noexcept;
+  /// Gives those back that lay free since before the last call of this. True when some are left.
+  /// Called at even times, it keeps what is in use again and again, and nothing else for long.
+  bool TrimUnused() noexcept;
   Figures figures() const;
 
   /// While it exists, what the thread allocates is charged to the account. Nests.
@@ -111,17 +120,21 @@ class MemoryPool {
   void Keep(Block* block);
   void Unlink(Block* block);
   Block* UnlinkOldestAbove(std::int64_t kept_max);
+  /// Most that may be kept now.
+  std::int64_t KeptMax() const;
   static Block* Obtain(std::size_t size);
   static void Return(Block* chain) noexcept;
 
-  const Limits limits_;
+  Limits limits_;
   mutable std::mutex mutex_;
   std::int64_t in_use_ = 0;
+  std::int64_t runs_in_use_ = 0;  ///< Of it: by accounts whose blocks are kept.
   std::int64_t peak_ = 0;
   std::int64_t kept_ = 0;
   std::array<Block*, kClasses> free_{};
   Block* oldest_ = nullptr;
   Block* newest_ = nullptr;
+  std::uint64_t age_ = 0;  ///< Calls of `TrimUnused`.
 };
 
 }  // namespace cotenant

@@ -85,6 +85,55 @@ TEST(MemoryPool, AtTheLimitOfAllWhatIsKeptGoesBeforeAnyoneIsRefused) {
   pool.Free(other);
 }
 
+TEST(MemoryPool, FreeBlocksAreKeptOnlyWithinTheRoomOfRuns) {
+  MemoryPool pool({Bytes::MiB(100), Bytes::MiB(100), Bytes::MiB(5)});
+  const auto loading = MemoryPool::OpenAccount(Bytes::MiB(100), false);
+  const auto run = MemoryPool::OpenAccount(Bytes::MiB(100), true);
+  void* network = nullptr;
+  {
+    const MemoryPool::Charge charge(*loading);
+    network = pool.Allocate(20 << 20);  // What a network holds takes nothing of the runs' room.
+  }
+  const MemoryPool::Charge charge(*run);
+  pool.Free(pool.Allocate(4 << 20));
+  EXPECT_GE(pool.figures().kept, Bytes::MiB(4));
+  void* second = pool.Allocate(2 << 20);
+  EXPECT_EQ(pool.figures().kept, Bytes());
+  // The room refuses nothing.
+  void* third = pool.Allocate(8 << 20);
+  pool.Free(third);
+  EXPECT_EQ(pool.figures().kept, Bytes());
+  pool.Free(second);
+  EXPECT_GE(pool.figures().kept, Bytes::MiB(2));
+  pool.SetLimits({Bytes::MiB(100), Bytes::MiB(100), Bytes::MiB(1)});
+  EXPECT_EQ(pool.figures().kept, Bytes());
+  pool.Free(network);
+}
+
+TEST(MemoryPool, WhatLayUnusedBetweenTwoLooksGoesBackAndWhatWasUsedStays) {
+  MemoryPool pool(Wide());
+  void* often = pool.Allocate(1 << 20);
+  pool.Free(pool.Allocate(3 << 20));
+  pool.Free(often);
+  EXPECT_TRUE(pool.TrimUnused());
+  pool.Free(pool.Allocate(1 << 20));
+  EXPECT_GE(pool.figures().kept, Bytes::MiB(4));
+  EXPECT_TRUE(pool.TrimUnused());
+  EXPECT_LT(pool.figures().kept, Bytes::MiB(2));
+  EXPECT_GE(pool.figures().kept, Bytes::MiB(1));
+  EXPECT_FALSE(pool.TrimUnused());
+  EXPECT_EQ(pool.figures().kept, Bytes());
+}
+
+TEST(MemoryPool, LoweredLimitHoldsForWhatComesNext) {
+  MemoryPool pool(Wide());
+  void* before = pool.Allocate(4 << 20);
+  pool.SetLimits({Bytes::MiB(5), Bytes::MiB(5)});
+  EXPECT_THROW(pool.Allocate(2 << 20), MemoryRefused);
+  pool.Free(before);
+  pool.Free(pool.Allocate(2 << 20));
+}
+
 TEST(MemoryPool, ASizeThatCannotBeIsRefused) {
   MemoryPool pool(Wide());
   EXPECT_THROW(pool.Allocate(SIZE_MAX), MemoryRefused);

@@ -134,11 +134,26 @@ Result<std::unique_ptr<Executor>> OnnxBackend::Load(const VersionFile& file,
       file, config);
 }
 
-OnnxMemory OnnxBackend::memory() const {
+void OnnxBackend::SetMemory(Bytes memory_max, Bytes run_memory_max) {
+  MemoryPool::Limits limits = environment_->pool.limits();
+  limits.in_use_max = memory_max;
+  environment_->pool.SetLimits(limits);
+  environment_->options.run_memory_max = run_memory_max;
+}
+
+PoolFigures OnnxBackend::pool() const {
   const MemoryPool::Figures figures = environment_->pool.figures();
   return {figures.in_use, figures.peak, figures.kept};
 }
 
+void OnnxBackend::KeepWithin(Bytes bytes) {
+  MemoryPool::Limits limits = environment_->pool.limits();
+  limits.runs_max = bytes;
+  environment_->pool.SetLimits(limits);
+}
+
 void OnnxBackend::Trim() { environment_->pool.Trim(); }
+
+bool OnnxBackend::TrimUnused() { return environment_->pool.TrimUnused(); }
 
 }  // namespace cotenant

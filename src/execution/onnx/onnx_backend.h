@@ -31,13 +31,6 @@ struct OnnxOptions {
   void* log_context = nullptr;
 };
 
-/// The allocator's figures: blocks in use, the most there ever were, and free blocks kept.
-struct OnnxMemory {
-  Bytes in_use;
-  Bytes peak;
-  Bytes kept;
-};
-
 class OnnxBackend final : public Backend {
  public:
   /// FailedPrecondition when the process has one already or the library is too old for us.
@@ -47,9 +40,14 @@ class OnnxBackend final : public Backend {
   Result<std::unique_ptr<Executor>> Load(const VersionFile& file,
                                          const ModelConfig& config) override;
 
-  OnnxMemory memory() const;
-  /// Gives memory that is only kept back to the system.
-  void Trim();
+  /// Other limits from now on, as in the options, for all that is loaded from here on. For a
+  /// program that knows its budget only when the library is up.
+  void SetMemory(Bytes memory_max, Bytes run_memory_max);
+
+  PoolFigures pool() const override;
+  void KeepWithin(Bytes bytes) override;
+  void Trim() override;
+  bool TrimUnused() override;
 
  private:
   class Environment;

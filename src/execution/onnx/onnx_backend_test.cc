@@ -66,10 +66,10 @@ TEST(OnnxBackend, WeightsAreCountedAsAnonymousMemory) {
 TEST(OnnxBackend, UnloadingGivesTheMemoryBack) {
   auto backend = NewBackend();
   auto executor = LoadModel(*backend, "mlp");
-  EXPECT_GT(backend->memory().in_use, Bytes());
+  EXPECT_GT(backend->pool().in_use, Bytes());
   executor.reset();
-  EXPECT_EQ(backend->memory().in_use, Bytes());
-  EXPECT_EQ(backend->memory().kept, Bytes());
+  EXPECT_EQ(backend->pool().in_use, Bytes());
+  EXPECT_EQ(backend->pool().kept, Bytes());
 }
 
 TEST(OnnxBackend, ANetworkComesFromBytesToo) {

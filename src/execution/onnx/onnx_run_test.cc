@@ -312,11 +312,11 @@ TEST(OnnxRunMemory, ARunThatAsksForTooMuchFailsAloneAndGivesItBack) {
   Batch innocent;
   innocent.Add(1, {Floats({1, 64}, std::vector<float>(64, 1))});
   ASSERT_TRUE(other_run->Execute(innocent.members(), kAllOutputs).ok());
-  const Bytes before = backend->memory().in_use;
+  const Bytes before = backend->pool().in_use;
   const Status status = hog_run->Execute(greedy.members(), kAllOutputs);
   EXPECT_EQ(status.code(), Code::kResourceExhausted) << status.message();
   EXPECT_NE(status.message().find("8388608"), std::string::npos) << status.message();
-  EXPECT_LE(backend->memory().in_use, before);
+  EXPECT_LE(backend->pool().in_use, before);
   EXPECT_FALSE(hog_run->Execute(absurd.members(), kAllOutputs).ok());
   EXPECT_TRUE(other_run->Execute(innocent.members(), kAllOutputs).ok());
   ASSERT_TRUE(hog_run->Execute(modest.members(), kAllOutputs).ok());
@@ -348,12 +348,12 @@ TEST(OnnxRunMemory, RecycleGivesLargeOutputsBack) {
   const auto run = executor->NewRun();
   Batch batch;
   batch.Add(1, {Floats({1, 100'000}, std::vector<float>(100'000, 2))});
-  const Bytes before = backend->memory().in_use;
+  const Bytes before = backend->pool().in_use;
   ASSERT_TRUE(run->Execute(batch.members(), kAllOutputs).ok());
-  EXPECT_GE(backend->memory().in_use - before, Bytes(400'000));
+  EXPECT_GE(backend->pool().in_use - before, Bytes(400'000));
   run->Recycle();
   EXPECT_TRUE(run->Outputs(0).empty());
-  EXPECT_LE(backend->memory().in_use - before, Bytes::KiB(4));
+  EXPECT_LE(backend->pool().in_use - before, Bytes::KiB(4));
 }
 
 TEST(OnnxRunThreads, RunsOfOneNetworkOnManyThreadsAgree) {

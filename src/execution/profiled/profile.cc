@@ -60,8 +60,9 @@ class Reader {
 
  private:
   std::string SetNumber(std::string_view key, std::string_view text) {
-    static constexpr std::string_view kNumbers[] = {"jitter_ns",  "load_ns",      "seed",
-                                                    "fail_every", "memory_bytes", "refuse_byte"};
+    static constexpr std::string_view kNumbers[] = {
+        "jitter_ns",    "load_ns",         "seed",         "fail_every",
+        "memory_bytes", "anonymous_bytes", "mapped_bytes", "refuse_byte"};
     if (std::ranges::find(kNumbers, key) == std::end(kNumbers)) return "there is no such key";
     const auto number = Number(text);
     const std::int64_t least = key == "refuse_byte" ? -1 : 0;
@@ -71,6 +72,8 @@ class Reader {
     if (key == "seed") profile_.seed = static_cast<std::uint64_t>(*number);
     if (key == "fail_every") profile_.fail_every = static_cast<std::uint64_t>(*number);
     if (key == "memory_bytes") profile_.memory = Bytes(*number);
+    if (key == "anonymous_bytes") profile_.anonymous = Bytes(*number);
+    if (key == "mapped_bytes") profile_.mapped = Bytes(*number);
     if (key == "refuse_byte") {
       if (*number > 255) return "expected a byte, 0 to 255, or -1";
       profile_.refuse_byte = static_cast<std::int32_t>(*number);

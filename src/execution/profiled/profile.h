@@ -16,6 +16,8 @@
 ///   refuse_byte = -1       a member whose first input begins with this byte is refused:
 ///                          InvalidArgument
 ///   memory_bytes = 0       peak that each run reports
+///   anonymous_bytes = 0    what the loaded network reports to take
+///   mapped_bytes = 0       likewise, of files
 ///   load_ns = 0            time that loading takes
 ///   load_error = text      loading fails with this text
 ///   input = NAME TYPE DIMS           "x FP32 -1,4": in full, batch dimension included; repeatable.
@@ -51,6 +53,8 @@ struct RunProfile {
   std::uint64_t fail_every = 0;
   std::int32_t refuse_byte = -1;
   Bytes memory;
+  Bytes anonymous;
+  Bytes mapped;
   Duration load;
   std::string load_error;
   ModelSignature signature;

@@ -21,7 +21,7 @@ class ProfiledExecutor final : public Executor {
       : profile_(std::move(profile)), gate_(gate), random_(profile_.seed) {}
 
   const ModelSignature& signature() const override { return profile_.signature; }
-  LoadFacts facts() const override { return {}; }
+  LoadFacts facts() const override { return {profile_.anonymous, profile_.mapped}; }
   std::unique_ptr<Run> NewRun() override;
 
   const RunProfile& profile() const { return profile_; }
