@@ -26,6 +26,23 @@
   ROW("feasible", AdmissionFeasible)     \
   ROW("all", AdmissionAll)
 
+#define COTENANT_RESIDENCY_POLICIES(ROW)          \
+  ROW("marginal-value", ResidencyMarginalValue)   \
+  ROW("none", ResidencyNone)                      \
+  ROW("smallest-static", ResidencySmallestStatic) \
+  ROW("lru", ResidencyLru)                        \
+  ROW("lfe", ResidencyLfe)                        \
+  ROW("bfe", ResidencyBfe)                        \
+  ROW("ws-bfe", ResidencyWsBfe)                   \
+  ROW("iws-bfe", ResidencyIwsBfe)                 \
+  ROW("greedy-dual", ResidencyGreedyDual)
+
+#define COTENANT_PREDICTION_POLICIES(ROW)      \
+  ROW("histogram", PredictionHistogram)        \
+  ROW("bayesian", PredictionBayesian)          \
+  ROW("last-interval", PredictionLastInterval) \
+  ROW("exponential-average", PredictionExponentialAverage)
+
 namespace cotenant {
 
 /// The choice of batching that is no policy of its own: as each model's configuration says.
@@ -36,6 +53,8 @@ inline constexpr std::array kDispatchNames = {COTENANT_DISPATCH_POLICIES(COTENAN
 inline constexpr std::array kBatchingNames = {kBatchingAsModel,
                                               COTENANT_BATCHING_POLICIES(COTENANT_POLICY_NAME)};
 inline constexpr std::array kAdmissionNames = {COTENANT_ADMISSION_POLICIES(COTENANT_POLICY_NAME)};
+inline constexpr std::array kResidencyNames = {COTENANT_RESIDENCY_POLICIES(COTENANT_POLICY_NAME)};
+inline constexpr std::array kPredictionNames = {COTENANT_PREDICTION_POLICIES(COTENANT_POLICY_NAME)};
 #undef COTENANT_POLICY_NAME
 
 }  // namespace cotenant

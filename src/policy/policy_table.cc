@@ -12,6 +12,8 @@ namespace {
 constexpr std::array kDispatch = {COTENANT_DISPATCH_POLICIES(ADDRESS)};
 constexpr std::array kBatching = {COTENANT_BATCHING_POLICIES(ADDRESS)};
 constexpr std::array kAdmission = {COTENANT_ADMISSION_POLICIES(ADDRESS)};
+constexpr std::array kResidency = {COTENANT_RESIDENCY_POLICIES(ADDRESS)};
+constexpr std::array kPrediction = {COTENANT_PREDICTION_POLICIES(ADDRESS)};
 #undef ADDRESS
 
 /// Levenshtein's distance, for "did you mean".
@@ -55,9 +57,11 @@ Result<const Policy*> Find(std::string_view kind, std::string_view name, const T
 
 template <typename Table>
 void AppendRows(std::string_view kind, const Table& table, std::vector<PolicyRow>& rows) {
-  for (const auto& policy : table) {
-    rows.push_back(
-        {kind, policy().name(), policy().description(), policy().paper(), policy().properties()});
+  for (const auto& function : table) {
+    const auto& policy = function();
+    PolicyRow row{kind, policy.name(), policy.description(), policy.paper(), {}};
+    if constexpr (requires { policy.properties(); }) row.properties = policy.properties();
+    rows.push_back(row);
   }
 }
 
@@ -66,6 +70,8 @@ std::vector<PolicyRow> AllRows() {
   AppendRows("dispatch", kDispatch, rows);
   AppendRows("batching", kBatching, rows);
   AppendRows("admission", kAdmission, rows);
+  AppendRows("residency", kResidency, rows);
+  AppendRows("prediction", kPrediction, rows);
   return rows;
 }
 
@@ -78,7 +84,7 @@ std::span<const PolicyRow> PolicyTable() {
 
 std::vector<std::string_view> PropertyTexts(const PolicyRow& row) {
   std::vector<std::string_view> texts;
-  if (row.kind == "admission") return texts;
+  if (row.kind != "dispatch" && row.kind != "batching") return texts;
   const PolicyProperties& properties = row.properties;
   texts.push_back(properties.work_conserving ? "never idles a slot" : "may wait with a free slot");
   texts.push_back(properties.starvation_free ? "starves nobody" : "may starve requests");
@@ -112,6 +118,14 @@ Result<const DispatchPolicy*> FindDispatch(std::string_view name) {
 
 Result<const AdmissionPolicy*> FindAdmission(std::string_view name) {
   return Find<AdmissionPolicy>("admission", name, kAdmission);
+}
+
+Result<const ResidencyPolicy*> FindResidency(std::string_view name) {
+  return Find<ResidencyPolicy>("residency", name, kResidency);
+}
+
+Result<const PredictionPolicy*> FindPrediction(std::string_view name) {
+  return Find<PredictionPolicy>("prediction", name, kPrediction);
 }
 
 Result<const BatchingPolicy*> FindBatching(std::string_view name) {

@@ -13,6 +13,8 @@
 #include "policy/admission.h"
 #include "policy/batching.h"
 #include "policy/dispatch.h"
+#include "policy/prediction.h"
+#include "policy/residency.h"
 
 namespace cotenant {
 
@@ -26,8 +28,14 @@ COTENANT_BATCHING_POLICIES(COTENANT_DECLARE)
 #define COTENANT_DECLARE(name, function) const AdmissionPolicy& function();
 COTENANT_ADMISSION_POLICIES(COTENANT_DECLARE)
 #undef COTENANT_DECLARE
+#define COTENANT_DECLARE(name, function) const ResidencyPolicy& function();
+COTENANT_RESIDENCY_POLICIES(COTENANT_DECLARE)
+#undef COTENANT_DECLARE
+#define COTENANT_DECLARE(name, function) const PredictionPolicy& function();
+COTENANT_PREDICTION_POLICIES(COTENANT_DECLARE)
+#undef COTENANT_DECLARE
 
-/// One row for people: `kind` is "dispatch", "batching" or "admission".
+/// One row for people: `kind` is "dispatch", "batching", "admission", "residency" or "prediction".
 struct PolicyRow {
   std::string_view kind;
   std::string_view name;
@@ -37,8 +45,8 @@ struct PolicyRow {
 };
 std::span<const PolicyRow> PolicyTable();
 
-/// "never idles a slot", … : what is declared, in words. Admission declares nothing: it is not
-/// asked about slots or order.
+/// "never idles a slot", … : what is declared, in words. Only dispatch and batching declare
+/// anything: the others are not asked about slots or order.
 std::vector<std::string_view> PropertyTexts(const PolicyRow& row);
 /// The table as it stands in docs/policies.md.
 std::string PolicyTableMarkdown();
@@ -46,6 +54,8 @@ std::string PolicyTableMarkdown();
 /// InvalidArgument for an unknown name, with the nearest accepted one and all of them.
 Result<const DispatchPolicy*> FindDispatch(std::string_view name);
 Result<const AdmissionPolicy*> FindAdmission(std::string_view name);
+Result<const ResidencyPolicy*> FindResidency(std::string_view name);
+Result<const PredictionPolicy*> FindPrediction(std::string_view name);
 /// `name` may be "model": the answer is then null, and `BatchingOf` decides for each model.
 Result<const BatchingPolicy*> FindBatching(std::string_view name);
 /// The policy of a model, given the node's choice (null: as the model's configuration says).

@@ -29,6 +29,8 @@ TEST(PolicyTable, EveryRowsNameIsThePolicysOwn) {
   std::vector<std::string_view> accepted(kDispatchNames.begin(), kDispatchNames.end());
   accepted.insert(accepted.end(), kBatchingNames.begin() + 1, kBatchingNames.end());
   accepted.insert(accepted.end(), kAdmissionNames.begin(), kAdmissionNames.end());
+  accepted.insert(accepted.end(), kResidencyNames.begin(), kResidencyNames.end());
+  accepted.insert(accepted.end(), kPredictionNames.begin(), kPredictionNames.end());
   EXPECT_EQ(names, accepted) << "what configuration files accept is what the table finds";
   const PolicyChoice defaults;
   EXPECT_EQ(defaults.dispatch, kDispatchNames[0]);

@@ -49,7 +49,7 @@ std::string Json() {
   for (const PolicyRow& row : PolicyTable()) {
     nlohmann::ordered_json object = {
         {"kind", row.kind}, {"name", row.name}, {"description", row.description}};
-    if (row.kind != "admission") {
+    if (!PropertyTexts(row).empty()) {
       object["work_conserving"] = row.properties.work_conserving;
       object["starvation_free"] = row.properties.starvation_free;
       object["order"] = OrderName(row.properties.order);
