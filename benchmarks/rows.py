@@ -1,6 +1,7 @@
 """The rows of the benchmark: each measures us and its yardsticks in turns and returns findings. For benchmarks/run."""
 
 import collections
+import contextlib
 import dataclasses
 import math
 import pathlib
@@ -138,6 +139,33 @@ def http_sixteen(bench):
                 rate["ours"] >= rate["prototype"], True, noise_of(runs), figures),
         Finding("http-16", "… against naive", f"{rate['ours'] / rate['naive']:.2f} × naive", "≥ 1.6 × naive",
                 rate["ours"] >= 1.6 * rate["naive"], True, noise_of(runs))]
+
+
+def extras(bench):
+    """What it costs to keep reasons, and to record every event."""
+    place, where = bench.repository("mlp"), one_cpu(0)
+    flags = {"plain": ["--decisions-max", 0], "reasons": [],
+             "record": ["--decisions-max", 0, "--record", bench.build / "benchmarks" / "extras.log"]}
+    rounds = collections.defaultdict(list)
+    # Side by side and in many short turns: what the machine does in between hits all of them.
+    with contextlib.ExitStack() as stack:
+        servers = {name: stack.enter_context(Cotenant(bench, place, where, grpc=False, arguments=arguments))
+                   for name, arguments in flags.items()}
+        noise = stack.enter_context(Noise(*servers.values(), where=where))
+        for turn in range(4 * bench.repeats):
+            names = list(servers)[turn % 3:] + list(servers)[:turn % 3]
+            for name in names:
+                before = servers[name].cpu()
+                answers = bench.light("http", servers[name].http, where, seconds=bench.seconds / 5,
+                                      warmup_seconds=0, connections=4)["count"]
+                rounds[name].append((servers[name].cpu() - before) * 1e6 / answers)
+    findings = []
+    for name, what in (("reasons", "decisions kept with their reasons"), ("record", "every event recorded")):
+        share = median([mine / plain for mine, plain in zip(rounds[name], rounds["plain"])])
+        findings.append(Finding("extras", f"{what}, tiny network, one CPU: server CPU per request",
+                                f"{share:.3f} × without ({median(rounds['plain']):.1f} µs)", "≤ 1.02 × without",
+                                share <= 1.02, True, noise.percent, {"cpu_us": rounds}))
+    return findings
 
 
 def milliseconds(bench):
@@ -382,5 +410,5 @@ def analyzer(bench):
     return perf.measure(bench, Finding)
 
 
-ROWS = {"http-1": http_one, "grpc-1": grpc_one, "http-16": http_sixteen, "ms": milliseconds, "beside": beside,
-        "idle": idle, "start": start, "connections": connections, "analyzer": analyzer}
+ROWS = {"http-1": http_one, "grpc-1": grpc_one, "http-16": http_sixteen, "extras": extras, "ms": milliseconds,
+        "beside": beside, "idle": idle, "start": start, "connections": connections, "analyzer": analyzer}

@@ -23,6 +23,7 @@ void EventLogWriter::AppendHead(std::string& out) {
 void EventLogWriter::AppendRecord(std::string& out) {
   FieldWriter writer(out);
   writer.Varint(record_.size());
+  writer.Flush();
   out.append(record_);
 }
 
@@ -31,6 +32,7 @@ void EventLogWriter::AppendSnapshot(const Scheduler& scheduler, std::uint64_t lo
   record_.clear();
   FieldWriter writer(record_);
   writer(LogRecord::Kind::kSnapshot, lost, previous_);  // From zero: the state stands alone.
+  writer.Flush();
   scheduler.Save(record_);
   AppendRecord(out);
 }
@@ -40,6 +42,7 @@ void EventLogWriter::AppendCrank(Instant now, std::span<const Event> events,
   record_.clear();
   FieldWriter writer(record_, previous_);
   writer(LogRecord::Kind::kCrank, now);
+  writer.Flush();
   previous_ = now;
   EncodeEvents(now, events, record_);
   EncodeActions(now, actions, record_);

@@ -44,17 +44,26 @@ constexpr std::int64_t Unzigzag(std::uint64_t value) {
   return static_cast<std::int64_t>((value >> 1) ^ (0 - (value & 1)));
 }
 
+/// Appends to a string, in pieces: all of it is there after `Flush`, or when the writer has gone.
 class FieldWriter {
  public:
   static constexpr bool kReads = false;
-  /// Appends to `out`.
   explicit FieldWriter(std::string& out, Instant origin = {}) : out_(out), origin_(origin) {}
+  ~FieldWriter() { Flush(); }
+  FieldWriter(const FieldWriter&) = delete;
+  FieldWriter& operator=(const FieldWriter&) = delete;
 
   void operator()(const auto&... fields) { (Put(fields), ...); }
+  void Flush() {
+    out_.append(held_.data(), held_size_);
+    held_size_ = 0;
+  }
   void Varint(std::uint64_t value);
   /// Eight bytes: for numbers that use all their bits.
   void Fixed(const std::uint64_t& value) {
-    for (int shift = 0; shift < 64; shift += 8) out_.push_back(static_cast<char>(value >> shift));
+    MakeRoom();
+    for (int shift = 0; shift < 64; shift += 8)
+      held_[held_size_++] = static_cast<char>(value >> shift);
   }
 
  private:
@@ -84,6 +93,7 @@ class FieldWriter {
   }
   void PutObject(const std::string& value) {
     Varint(value.size());
+    Flush();
     out_.append(value);
   }
   template <typename T>
@@ -100,21 +110,22 @@ class FieldWriter {
   void PutObject(const T& value) {
     VisitFields(*this, value);
   }
+  void MakeRoom() {
+    if (held_size_ + kNumberMax > held_.size()) Flush();
+  }
 
+  static constexpr std::size_t kNumberMax = 10;  ///< Bytes of the longest number.
   std::string& out_;
   Instant origin_;
+  std::size_t held_size_ = 0;
+  // A call of `append` for each number would cost more than the number.
+  std::array<char, 512> held_;
 };
 
 inline void FieldWriter::Varint(std::uint64_t value) {
-  if (value < 0x80) {
-    out_.push_back(static_cast<char>(value));
-    return;
-  }
-  std::array<char, 10> bytes{};
-  std::size_t size = 0;
-  for (; value >= 0x80; value >>= 7) bytes[size++] = static_cast<char>(value | 0x80);
-  bytes[size++] = static_cast<char>(value);
-  out_.append(bytes.data(), size);
+  MakeRoom();
+  for (; value >= 0x80; value >>= 7) held_[held_size_++] = static_cast<char>(value | 0x80);
+  held_[held_size_++] = static_cast<char>(value);
 }
 
 class FieldReader {

@@ -272,6 +272,7 @@ void Snapshot::VisitBody(auto& archive, auto& body) {
 void Snapshot::Save(const Scheduler::Body& body, std::string& bytes) {
   FieldWriter head(bytes);
   head(body.settings_, body.now_);
+  head.Flush();
   FieldWriter writer(bytes, body.now_);
   VisitBody(writer, body);
 }
