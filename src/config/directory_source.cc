@@ -135,7 +135,7 @@ Result<ConfigText> ReadConfig(const fs::path& folder, const std::string& name,
 
 // "1/model.onnx" → version 1. Files beside the network itself cannot be given: ONNX Runtime reads a
 // network of a load request from memory, without the folder that external data would lie in.
-Result<std::vector<VersionFile>> FilesOf(const LoadOverride& override_, const ModelConfig& config,
+Result<std::vector<VersionFile>> FilesIn(const LoadOverride& override_, const ModelConfig& config,
                                          std::vector<std::string>& warnings) {
   std::vector<VersionFile> files;
   std::set<std::int64_t> present;
@@ -286,7 +286,7 @@ Result<ModelDescription> DirectorySource::Read(std::string_view name,
   description.config = *std::move(config);
   description.warnings = std::move(text->warnings);
   if (has_files) {
-    auto files = FilesOf(override_, description.config, description.warnings);
+    auto files = FilesIn(override_, description.config, description.warnings);
     if (!files.ok()) return files.status();
     description.versions = *std::move(files);
     return description;
