@@ -60,12 +60,15 @@ Duration ArrivalHistory::MedianBeyond(Duration span) const {
   if (left == 0) return span;
   const std::uint64_t half = left / 2;
   Duration start = span;
-  for (std::size_t bin = BinOf(span); bin < kBins; ++bin) {
+  std::size_t bin = BinOf(span);
+  // Of the first bin only what lies beyond.
+  std::uint64_t within = left;
+  for (std::size_t i = bin + 1; i < kBins; ++i) within -= intervals[i];
+  for (; bin < kBins; ++bin, within = bin < kBins ? intervals[bin] : 0) {
     const Duration end = StartOf(bin + 1);
-    const std::uint64_t after = bin + 1 < kBins ? LongerThan(end) : 0;
+    const std::uint64_t after = left - within;
     if (after <= half) {
-      const std::uint64_t within = std::max<std::uint64_t>(1, left - after);
-      const std::uint64_t passed = ((left - half) << 16) / within;
+      const std::uint64_t passed = ((left - half) << 16) / std::max<std::uint64_t>(1, within);
       return start + Duration::Nanoseconds(((end - start).nanoseconds() >> 16) *
                                            static_cast<std::int64_t>(passed));
     }
