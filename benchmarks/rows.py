@@ -179,19 +179,24 @@ def milliseconds(bench):
         (place / name / "config.pbtxt").write_text("max_batch_size: 0\n")
         def bare_both(_, name=name, shape=shape):
             return bench.bare(None, name, shape, len(cpus()))
-        def served(_, name=name, shape=shape, output=output, place=place):
+        options = {"connections": 2 * len(cpus()), "model": name, "shape": shape, "output": output}
+        def served(_, options=options, place=place):
             with Cotenant(bench, place, grpc=False) as server:
-                return bench.loaded("http", server, server.http, connections=2 * len(cpus()), model=name, shape=shape,
-                                    output=output)
-        runs = interleaved(bench, {"bare": bare_both, "ours": served}, name)
+                return bench.loaded("http", server, server.http, **options)
+        # Every network on the thread that reads its request: what a server costs at least.
+        def prototype(_, name=name, shape=shape, options=options):
+            port = free_port()
+            with Process([bench.program("prototype_server"), bench.model(name), port, shape]) as server:
+                return bench.loaded("http", server, port, **options)
+        runs = interleaved(bench, {"bare": bare_both, "prototype": prototype, "ours": served}, name)
         per_cpu = {who: medians(part, "per_cpu_second") for who, part in runs.items()}
         rate = {who: medians(part, "rate") for who, part in runs.items()}
-        share = per_cpu["ours"] / per_cpu["bare"]
+        share = {who: per_cpu[who] / per_cpu["bare"] for who in ("prototype", "ours")}
         findings.append(Finding(
             "ms", f"{name} ({medians(runs['bare'], 'p50') / 1000:.1f} ms), both CPUs busy: runs per CPU second",
-            f"{per_cpu['ours']:.1f} = {share:.1%} of bare ORT ({per_cpu['bare']:.1f}); rate {rate['ours']:.0f} / "
-            f"{rate['bare']:.0f}", "≥ 97 % of bare ORT", share >= 0.97, True, noise_of(runs),
-            {"per_cpu_second": per_cpu, "rate": rate, "runs": runs}))
+            f"{per_cpu['ours']:.1f} = {share['ours']:.1%} of bare ORT ({per_cpu['bare']:.1f}; best prototype "
+            f"{share['prototype']:.1%}); rate {rate['ours']:.0f} / {rate['bare']:.0f}", "≥ 97 % of bare ORT",
+            share["ours"] >= 0.97, True, noise_of(runs), {"per_cpu_second": per_cpu, "rate": rate, "runs": runs}))
     return findings
 
 
