@@ -12,6 +12,7 @@
 #include <utility>
 #include <vector>
 
+#include "base/bytes.h"
 #include "base/time.h"
 #include "catalog/outcome.h"
 
@@ -51,7 +52,8 @@ struct GroupResult {
   std::uint64_t bounded = 0;
   std::uint64_t bounds_met = 0;  ///< Of these: replied within it.
   std::uint64_t rows_replied = 0;
-  LatencyFigures latency;  ///< Of replied requests, from arrival to the whole reply.
+  std::uint64_t cold_starts = 0;  ///< Requests that ran, but found their model out of memory.
+  LatencyFigures latency;         ///< Of replied requests, from arrival to the whole reply.
 
   std::uint64_t Ended(RunEnd end) const { return ends[static_cast<std::size_t>(end)]; }
   /// In thousandths of a percent; nothing when no request had a bound.
@@ -94,6 +96,15 @@ struct SimulatedFacts {
   Duration took;                  ///< Virtual time until the last reply.
 };
 
+/// What limited memory cost.
+struct MemoryResult {
+  Bytes limit;
+  std::uint64_t loads = 0;  ///< All, also those before the first request and those that failed.
+  std::uint64_t loads_failed = 0;
+  Duration load_time;
+  std::uint64_t evictions = 0;
+};
+
 struct RunResult {
   std::string command;  ///< "load" or "simulate".
   std::string scenario;
@@ -105,6 +116,7 @@ struct RunResult {
   std::vector<ExpectationResult> expectations;
   /// The most frequent error texts of failed, broken and unclear answers.
   std::vector<std::pair<std::string, std::uint64_t>> errors;
+  std::optional<MemoryResult> memory;  ///< Where memory was limited.
   std::optional<SimulatedFacts> simulated;
   std::optional<WallFacts> wall;
 

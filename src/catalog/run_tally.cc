@@ -42,6 +42,7 @@ double RunResult::ThroughputPerSecond(const GroupResult& group) const {
 void RunTally::Group::Add(const EndedRequest& request) {
   ++counts.requests;
   ++counts.ends[static_cast<std::size_t>(request.end)];
+  if (request.cold) ++counts.cold_starts;
   if (request.end == RunEnd::kRejected) ++counts.rejected[std::min(request.reason, kOtherReason)];
   const bool replied = request.end == RunEnd::kReplied;
   if (replied) {
@@ -61,6 +62,7 @@ void RunTally::Group::Add(const Group& other) {
   counts.bounded += other.counts.bounded;
   counts.bounds_met += other.counts.bounds_met;
   counts.rows_replied += other.counts.rows_replied;
+  counts.cold_starts += other.counts.cold_starts;
   latencies.Add(other.latencies);
 }
 

@@ -30,6 +30,7 @@ struct EndedRequest {
   std::int32_t rows = 1;
   RunEnd end = RunEnd::kReplied;
   std::size_t reason = kOtherReason;  ///< Of kRejected: a RejectReason's number.
+  bool cold = false;                  ///< It ran, but had to wait for its model's load.
   Duration latency;                   ///< Of kReplied.
   Duration latency_bound;             ///< Zero: none.
 };

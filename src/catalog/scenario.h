@@ -9,6 +9,7 @@
 #include <variant>
 #include <vector>
 
+#include "base/bytes.h"
 #include "base/time.h"
 #include "catalog/model_config.h"
 #include "catalog/outcome.h"
@@ -152,6 +153,7 @@ struct Expectation {
 /// The machine.
 struct ScenarioDevice {
   std::int32_t slots = 2;  ///< CPUs.
+  Bytes memory;            ///< For models and their runs. Zero: no limit.
   NodeCosts costs;         ///< Each may be empty: no cost.
 };
 

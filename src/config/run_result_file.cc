@@ -89,6 +89,7 @@ Json GroupJson(const RunResult& result, const GroupResult& group) {
   json["bounds_met"] = group.bounds_met;
   json["bounds_met_percent"] = PercentOf(group.BoundsMetMilliPercent());
   json["rows_replied"] = group.rows_replied;
+  json["cold_starts"] = group.cold_starts;
   json["throughput_per_second"] = result.ThroughputPerSecond(group);
   Json& latency = json["latency"];
   for (const NamedSpan& named : kLatencies) {
@@ -106,6 +107,14 @@ Json WallJson(const WallFacts& wall) {
   for (const auto& span : kWallSpans) json[span.key] = (wall.*span.field).nanoseconds();
   for (const auto& count : kWallCounts) json[count.key] = wall.*count.field;
   return json;
+}
+
+Json MemoryJson(const MemoryResult& memory) {
+  return Json{{"limit_bytes", memory.limit.count()},
+              {"loads", memory.loads},
+              {"loads_failed", memory.loads_failed},
+              {"load_time_ns", memory.load_time.nanoseconds()},
+              {"evictions", memory.evictions}};
 }
 
 Json SimulatedJson(const SimulatedFacts& facts) {
@@ -190,14 +199,27 @@ GroupResult ReadGroup(const Reader& reader) {
   const Reader reasons = reader.Object("rejected_by_reason");
   for (std::size_t reason = 0; reason < kRunReasons; ++reason) {
     const std::string key(RunReasonName(reason));
+    if (!reasons.Has(key.c_str())) continue;
     group.rejected[reason] = reasons.Get<std::uint64_t>(key.c_str());
   }
   group.bounded = reader.Get<std::uint64_t>("bounded");
   group.bounds_met = reader.Get<std::uint64_t>("bounds_met");
   group.rows_replied = reader.Get<std::uint64_t>("rows_replied");
+  // Not in files of older programs, as some reasons are not.
+  if (reader.Has("cold_starts")) group.cold_starts = reader.Get<std::uint64_t>("cold_starts");
   const Reader latency = reader.Object("latency");
   for (const NamedSpan& named : kLatencies) group.latency.*named.field = latency.Span(named.key);
   return group;
+}
+
+MemoryResult ReadMemory(const Reader& reader) {
+  MemoryResult memory;
+  memory.limit = Bytes(reader.Get<std::int64_t>("limit_bytes"));
+  memory.loads = reader.Get<std::uint64_t>("loads");
+  memory.loads_failed = reader.Get<std::uint64_t>("loads_failed");
+  memory.load_time = reader.Span("load_time_ns");
+  memory.evictions = reader.Get<std::uint64_t>("evictions");
+  return memory;
 }
 
 SimulatedFacts ReadSimulated(const Reader& reader) {
@@ -239,6 +261,7 @@ RunResult ReadAll(const Reader& reader) {
   reader.Objects("errors", [&](const Reader& error) {
     result.errors.emplace_back(error.Get<std::string>("text"), error.Get<std::uint64_t>("count"));
   });
+  if (reader.Has("memory")) result.memory = ReadMemory(reader.Object("memory"));
   if (reader.Has("simulated")) result.simulated = ReadSimulated(reader.Object("simulated"));
   if (reader.Has("wall")) result.wall = ReadWall(reader.Object("wall"));
   return result;
@@ -271,6 +294,7 @@ std::string RunResultJson(const RunResult& result) {
   for (const auto& [text, count] : result.errors) {
     errors.push_back({{"text", text}, {"count", count}});
   }
+  if (result.memory) json["memory"] = MemoryJson(*result.memory);
   if (result.simulated) json["simulated"] = SimulatedJson(*result.simulated);
   if (result.wall) json["wall"] = WallJson(*result.wall);
   // Error texts come from servers, and may be anything.

@@ -55,6 +55,7 @@ TEST(RunResultFile, ASimulatedResultHasADigestAndNoWallFacts) {
   result.wall.reset();
   result.simulated.emplace();
   result.simulated->digest = 0xfedcba9876543210;
+  result.memory = MemoryResult{Bytes::MiB(64), 12, 1, Duration::Milliseconds(340), 9};
   result.simulated->took = Duration::Seconds(4);
   const std::string text = RunResultJson(result);
   EXPECT_EQ(text.find("\"wall\""), std::string::npos);
@@ -62,6 +63,9 @@ TEST(RunResultFile, ASimulatedResultHasADigestAndNoWallFacts) {
   ASSERT_TRUE(read.ok()) << read.status().message();
   EXPECT_FALSE(read->wall);
   EXPECT_EQ(read->simulated->digest, 0xfedcba9876543210);
+  EXPECT_EQ(read->memory->limit, Bytes::MiB(64));
+  EXPECT_EQ(read->memory->load_time, Duration::Milliseconds(340));
+  EXPECT_EQ(read->memory->evictions, 9U);
   EXPECT_EQ(read->simulated->took, Duration::Seconds(4));
 }
 

@@ -12,13 +12,15 @@ namespace {
 
 constexpr std::string_view kTables[] = {"description", "lasts_s", "policies", "tenants", "device",
                                         "models",      "groups",  "load",     "faults",  "expect"};
-constexpr std::string_view kDeviceKeys[] = {"slots", "read_us", "hand_over_us", "reply_us",
-                                            "profile"};
+constexpr std::string_view kDeviceKeys[] = {"slots",        "memory_mib", "read_us",
+                                            "hand_over_us", "reply_us",   "profile"};
 constexpr std::string_view kFaultKinds[] = {"slow-down", "stop", "reload"};
 constexpr std::string_view kSlowDownKeys[] = {"kind", "at_s", "lasts_s", "percent"};
 constexpr std::string_view kStopKeys[] = {"kind", "at_s", "lasts_s"};
 constexpr std::string_view kReloadKeys[] = {"kind", "at_s", "model", "fails"};
 constexpr std::int64_t kSlotsMax = 4096;
+constexpr double kMebibytesMax = 1 << 20;
+constexpr double kMebibyte = 1 << 20;
 constexpr std::int64_t kSlowPercentMax = 100'000;
 constexpr double kRepliedMax = 1e15;
 constexpr double kLatencyMillisecondsMax = 3'600'000;
@@ -134,6 +136,9 @@ void ReadDevice(ScenarioReading& reading, const TomlNode& root) {
   std::int64_t slots = device.slots;
   reader.Integer(*table, "slots", 1, kSlotsMax, slots);
   device.slots = static_cast<std::int32_t>(slots);
+  std::int64_t memory = 0;
+  reader.Scaled(*table, "memory_mib", 0, kMebibytesMax, kMebibyte, memory);
+  device.memory = Bytes(memory);
   const auto read = [&](std::string_view key, TimeDistribution& times) {
     const TomlNode* node = table->Find(key);
     if (node != nullptr) times = ReadTimes(reader, key, *node, Duration::Microseconds(1));

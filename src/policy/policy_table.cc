@@ -142,6 +142,8 @@ Status CheckPolicies(const PolicyChoice& choice) {
   if (const auto found = FindDispatch(choice.dispatch); !found.ok()) return found.status();
   if (const auto found = FindBatching(choice.batching); !found.ok()) return found.status();
   if (const auto found = FindAdmission(choice.admission); !found.ok()) return found.status();
+  if (const auto found = FindResidency(choice.residency); !found.ok()) return found.status();
+  if (const auto found = FindPrediction(choice.prediction); !found.ok()) return found.status();
   return {};
 }
 

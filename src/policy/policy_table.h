@@ -61,7 +61,7 @@ Result<const BatchingPolicy*> FindBatching(std::string_view name);
 /// The policy of a model, given the node's choice (null: as the model's configuration says).
 const BatchingPolicy& BatchingOf(const BatchingPolicy* chosen, bool model_wants_batching);
 
-/// Ok when all three names are known.
+/// Ok when all names are known.
 Status CheckPolicies(const PolicyChoice& choice);
 
 }  // namespace cotenant

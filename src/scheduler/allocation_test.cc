@@ -15,7 +15,8 @@ namespace {
 /// One model run inline, one batched on workers; bounds, cancellations, two tenants; a steady rate.
 class SteadyLoad {
  public:
-  SteadyLoad(std::string_view dispatch, bool with_reasons) : script_(Settings(dispatch)) {
+  SteadyLoad(std::string_view dispatch, bool with_reasons, Bytes memory)
+      : script_(Settings(dispatch, memory)) {
     script_.actions.with_reasons = with_reasons;
     ModelSettings batching;
     batching.rows_max = 4;
@@ -53,8 +54,10 @@ class SteadyLoad {
   EndCounts Ends() const { return script_.scheduler.Ends(); }
 
  private:
-  static SchedulerSettings Settings(std::string_view dispatch) {
+  static SchedulerSettings Settings(std::string_view dispatch, Bytes memory) {
     SchedulerSettings settings;
+    settings.memory = memory;
+    settings.node.policies.residency = "marginal-value";
     settings.slots = 2;
     settings.node.policies.dispatch = dispatch;
     settings.node.tenants.push_back({"second", 3, {}, 10'000});
@@ -70,7 +73,8 @@ class SteadyLoad {
 TEST(SteadyPath, AllocatesNothingOnceItsContainersHaveGrown) {
   for (std::string_view dispatch : kDispatchNames) {
     for (bool with_reasons : {false, true}) {
-      SteadyLoad load(dispatch, with_reasons);
+      // With a limit the models still fit.
+      SteadyLoad load(dispatch, with_reasons, with_reasons ? Bytes::MiB(100) : Bytes());
       for (int step = 0; step < 2'000; ++step) load.Step();
       const std::uint64_t before = AllocationCount();
       for (int step = 0; step < 10'000; ++step) load.Step();

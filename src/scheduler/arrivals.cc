@@ -27,6 +27,11 @@ class Scheduler::Body::Forecast final : public FinishForecast {
     const std::int64_t primary = body_.dispatch_->RankOf(view);
     const Duration work = body_.queues_.WorkBefore({0, primary, request_.sequence});
     Duration start = body_.slots_.FreeAfter(work, body_.CoresOf(model_), body_.now_);
+    if (!body_.InMemory(model_)) {
+      const Duration load = body_.LoadWait(model_, body_.DueOf(view.deadline, request_.at));
+      return body_.now_ - request_.at + std::max(start, load) +
+             model_.estimates.P95(body_.RowsJoined(request_, model_)) + body_.ReplyOverhead();
+    }
     if (body_.MayInline(model_, request_.rows) && body_.settings_.inline_beyond_slots_max > 0) {
       // It waits for other short runs only.
       const Duration turn =
@@ -74,15 +79,18 @@ void Scheduler::Body::On(const Arrived& event) {
   request.batch_key = event.batch_key;
   ++ends_.accepted;
   if (model != nullptr) SetLimits(request, event, *model);
+  if (model != nullptr && Limited()) NoteUse(*model, event.at);
   if (const auto refusal = Refusal(request, model); refusal.has_value()) {
     // What admission refused was noted where it was asked.
-    if (out_->with_reasons && refusal->reason != RejectReason::kNotFeasible) {
+    const bool by_admission = refusal->estimate > Duration();
+    if (out_->with_reasons && !by_admission) {
       NoteRefusal(request, model, refusal->reason);
     }
     EndByReject(index, *refusal);
     return;
   }
   ++model->accepted;
+  request.cold = !InMemory(*model);
   Enqueue(index, CostOf(request, *model));
 }
 
@@ -110,7 +118,7 @@ std::optional<Reject> Scheduler::Body::Refusal(const Request& request, const Mod
     return Reject{request.id, End::kRejected, Code::kUnavailable, reason, {}, retry_after, {}};
   };
   if (draining_) return unavailable(RejectReason::kDraining);
-  if (model == nullptr || model->state != ModelRecord::State::kReady || model->unload_wanted) {
+  if (model == nullptr || !model->served || model->unload_wanted) {
     return unavailable(RejectReason::kModelUnloaded);
   }
   if (request.deadline <= now_) {
@@ -122,6 +130,9 @@ std::optional<Reject> Scheduler::Body::Refusal(const Request& request, const Mod
   const bool model_full = level_max > 0 && model->waiting_by_level[request.level] >= level_max;
   if (model_full || accounts_.Full(request.tenant) || queues_.waiting() >= settings_.waiting_max) {
     return unavailable(RejectReason::kQueueFull, queues_.Work() / slots_.total());
+  }
+  if (!InMemory(*model)) {
+    if (const auto refusal = NotLoadable(request, *model)) return refusal;
   }
   return NotFeasible(request, *model);
 }
@@ -138,9 +149,10 @@ std::optional<Reject> Scheduler::Body::NotFeasible(const Request& request,
   const Forecast forecast(*this, asking, model);
   AdmissionView view;
   view.bound = request.deadline - request.at;
-  view.estimated = model.estimates.known();
+  const bool cold = !InMemory(model);
+  view.estimated = model.estimates.known() && (!cold || model.memory.load_takes > Duration());
   view.fastest = model.estimates.Fastest(request.rows);
-  view.idle = runs_.size() == 0 && queues_.waiting() == 0;
+  view.idle = runs_.size() == 0 && queues_.waiting() == 0 && !cold;
   view.finish = &forecast;
   const AdmissionChoice choice = admission_->Choose(view);
   if (out_->with_reasons) NoteAdmission(asking, view.bound, choice);
@@ -150,7 +162,7 @@ std::optional<Reject> Scheduler::Body::NotFeasible(const Request& request,
   return Reject{request.id,
                 End::kRejected,
                 Code::kUnavailable,
-                RejectReason::kNotFeasible,
+                cold && later_helps ? RejectReason::kNoRoom : RejectReason::kNotFeasible,
                 choice.earliest_bound,
                 later_helps ? choice.earliest_bound - view.bound : Duration(),
                 choice.estimate};
@@ -173,6 +185,7 @@ void Scheduler::Body::Enqueue(std::uint32_t index, Duration cost) {
   ++model.waiting_by_level[request.level];
   queues_.Add(index, dispatch_->RankOf(ViewOf(request)), model, sequence_);
   Touch(request.queue);
+  if (!InMemory(model)) Await(request, model);
 }
 
 void Scheduler::Body::Dequeue(std::uint32_t index) {
@@ -185,6 +198,7 @@ void Scheduler::Body::Dequeue(std::uint32_t index) {
   accounts_.EndWaiting(request.tenant);
   const std::uint32_t left = queues_.Remove(index, model);
   if (left != kNowhere) Touch(left);
+  if (model.waiting == 0 && Limited()) NoLongerAwaited(request.model, model);
 }
 
 void Scheduler::Body::On(const Gone& event) {
@@ -212,7 +226,8 @@ void Scheduler::Body::ExpireWaiting() {
     if (index == kNowhere) break;
     Request& request = requests_[index];
     const bool late = request.latest_start <= now_;
-    if (late && request.deadline > now_ && slots_.free() >= CoresOf(model_of(request))) {
+    if (late && request.deadline > now_ && slots_.free() >= CoresOf(model_of(request)) &&
+        InMemory(model_of(request))) {
       // It may run at once, and the estimate may be wrong.
       request.latest_start = request.deadline;
       queues_.SetTimer(index);
@@ -261,6 +276,9 @@ void Scheduler::Body::UsePolicies(const PolicyChoice& choice) {
   dispatch_ = FindDispatch(choice.dispatch).value();
   batching_ = FindBatching(choice.batching).value();
   admission_ = FindAdmission(choice.admission).value();
+  residency_ = FindResidency(choice.residency).value();
+  prediction_ = FindPrediction(choice.prediction).value();
+  Stir();
 }
 
 void Scheduler::Body::RankAnew() {

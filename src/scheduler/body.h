@@ -3,9 +3,9 @@
 /// The inside of the scheduler: what each event changes, and which actions follow. Private to
 /// scheduler/.
 ///
-/// One crank: take the events in order; end what is out of time; start loads; start runs while
-/// slots, policies and the turn allow; say when to wake. Indices of slabs name records; pointers
-/// into slabs live within one call only.
+/// One crank: take the events in order; end what is out of time; tend memory and start loads; start
+/// runs while slots, policies and the turn allow; say when to wake. Indices of slabs name records;
+/// pointers into slabs live within one call only.
 
 #include <cstdint>
 #include <optional>
@@ -34,6 +34,7 @@ class Scheduler::Body {
   const EndCounts& ends() const { return ends_; }
   std::uint32_t Waiting(ModelId model) const;
   std::uint32_t Running() const { return static_cast<std::uint32_t>(runs_.size()); }
+  MemoryFacts Memory() const;
 
  private:
   friend class Snapshot;
@@ -70,6 +71,8 @@ class Scheduler::Body {
   void NoteStarted(const StartRun& action);
   void NoteEnd(const Request& request, End end, RejectReason reason);
   void NoteRerun(const Request& request, const StartedRun& run);
+  void NoteLoad(ModelId model);
+  void NoteEvict(ModelId model, std::size_t asked, Bytes needed, EvictReason why);
 
   // endings.cc: runs end, requests end, replies are written.
   void On(const RunFinished& event);
@@ -91,11 +94,73 @@ class Scheduler::Body {
   void On(const WarmedUp& event);
   void On(const UnloadWanted& event);
   void On(const Unloaded& event);
-  void On(const Evicted& event);
   void StartLoads();
   void UnloadIfDone(ModelId model);
+  /// The model is ready for the first time.
+  void BeginServing(ModelRecord& model, const ModelSettings& settings);
   void UseBatching(ModelRecord& model);
   void Learn(ModelId model, std::int32_t rows, Duration ran_for);
+
+  // memory_account.cc: what is taken, what is free.
+  /// May a run of it begin?
+  static bool InMemory(const ModelRecord& model) {
+    return model.state == ModelRecord::State::kReady;
+  }
+  bool Limited() const { return settings_.memory > Bytes(); }
+  Bytes Free() const { return settings_.memory - taken_ - reserve_; }
+  void Reckon();
+  /// The greatest peaks that the slots' runs may have, of the models in memory and of `coming`.
+  Bytes PeaksWith(const ModelRecord* coming);
+  /// What must be free before the model's load begins.
+  Bytes NeedOf(const ModelRecord& model);
+  /// Would it fit if nothing else were in memory?
+  bool Possible(const ModelRecord& model) const;
+  void LearnPeak(ModelRecord& model, Bytes peak);
+  /// What will be free once all have left that were told to.
+  Bytes OnTheirWayOut() const;
+
+  // residency.cc: which model is in memory, while that is limited.
+  enum class Room : unsigned char { kNow, kLater, kNever };
+  void On(const Evicted& event);
+  void NoteUse(ModelRecord& model, Instant at);
+  void Await(const Request& request, ModelRecord& model);
+  void NoLongerAwaited(ModelId id, ModelRecord& model);
+  void Credit(ModelMemory& memory) const;
+  /// Could a model that is let go of change what is loaded?
+  bool MemoryIsWanted() const { return !loads_waiting_.empty() || Free() < Bytes(); }
+  std::optional<Reject> NotLoadable(const Request& request, const ModelRecord& model);
+  static Instant DueOf(Instant deadline, Instant arrived);
+  Duration LoadWait(const ModelRecord& model, Instant due) const;
+  void TendMemory();
+  void BeginLoad(ModelId model);
+  std::optional<ModelId> NextLoad();
+  Room MakeRoom(ModelId model);
+  void GiveBack(Bytes bytes);
+  void KeepLeaving();
+  void Foresee();
+  void EndLoading(ModelRecord& model, const LoadFinished& event);
+  void KeepOut(ModelId id, ModelRecord& model, const LoadFailed& event);
+  void Leave(ModelId model);
+  void Evict(ModelId model);
+  void RefuseLoad(ModelId model, RejectReason reason);
+  void RefuseWaiting(ModelRecord& model, Code code, RejectReason reason, Duration retry_after);
+  void TouchAll(const ModelRecord& model);
+  void Stir() { stirred_ = true; }
+
+  // residency_view.cc: what the residency policy sees, and what of its plan is done.
+  /// A model with work is held until then, while others wait for memory.
+  Instant StaysUntil(const ModelRecord& model) const;
+  /// May it not be changed now? `others_wait`: requests of another model wait for memory.
+  bool Holds(const ModelRecord& model, bool others_wait) const;
+  bool ExpectedNow(const ModelRecord& model) const;
+  /// Where `asked` is in the view.
+  std::size_t FillView(const ModelRecord* asked, bool others_wait);
+  void FillModel(const ModelRecord& model, const ModelRecord* asked, bool others_wait);
+  /// Lets go what the plan names, if that is enough; in a shortage what there is. False: nothing.
+  bool TakeAway(std::size_t asked, Bytes needed, EvictReason why);
+  void PlanLeastRecentlyUsed(Bytes needed);
+  /// Does somebody else have memory that may be had later? Also sets when to look again.
+  bool SomebodyHolds(std::size_t asked);
 
   // dispatching.cc: which run starts, where, with whom.
   void StartRuns();
@@ -123,12 +188,15 @@ class Scheduler::Body {
   const DispatchPolicy* dispatch_ = nullptr;
   const BatchingPolicy* batching_ = nullptr;  ///< Null: as each model's configuration says.
   const AdmissionPolicy* admission_ = nullptr;
+  const ResidencyPolicy* residency_ = nullptr;
+  const PredictionPolicy* prediction_ = nullptr;
 
   Slab<Request> requests_;
   FlatMap<RequestId, std::uint32_t> request_by_id_;
   Slab<StartedRun> runs_;
   FlatMap<RunId, std::uint32_t> run_by_id_;
   std::vector<ModelRecord> models_;
+  /// Loads wanted by control, and by requests that wait for a model that is out.
   std::vector<ModelId> loads_waiting_;
   std::int32_t loading_ = 0;
   RequestQueues queues_;
@@ -143,6 +211,15 @@ class Scheduler::Body {
   bool drained_ = false;
   Instant armed_ = Instant::Max();  ///< The driver's timer rings at this time.
 
+  // While memory is limited. The first two follow from the models.
+  Bytes taken_;                       ///< By models.
+  Bytes reserve_;                     ///< For their runs.
+  bool stirred_ = false;              ///< Something changed that decides who is in memory.
+  Instant tend_at_ = Instant::Max();  ///< To be looked at again.
+  ModelId room_for_ = kNoModelId;     ///< Others were told to leave for it: it is loaded next.
+  std::int64_t credit_floor_ = 0;     ///< See policy/greedy_dual_credit.h.
+  ForecastScore score_;
+
   // Of the crank in progress.
   Instant now_;
   ActionList* out_ = nullptr;
@@ -151,6 +228,14 @@ class Scheduler::Body {
   bool inline_blocked_ = false;
   bool others_blocked_ = false;
   std::size_t start_noted_ = 0;  ///< Where the run that begins is noted.
+
+  // Working space of residency.
+  ResidencyView view_;
+  ResidencyPlan plan_;
+  std::vector<ResidentModelView> view_models_;
+  std::vector<ResidentVariantView> view_variants_;
+  std::vector<ModelId> view_ids_;
+  std::vector<Bytes> peaks_;
 };
 
 }  // namespace cotenant

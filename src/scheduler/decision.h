@@ -12,6 +12,7 @@
 #include <string_view>
 #include <variant>
 
+#include "base/bytes.h"
 #include "base/ids.h"
 #include "base/time.h"
 #include "catalog/outcome.h"
@@ -41,6 +42,7 @@ struct AdmissionDecision {
   Duration estimate;  ///< What the bound was compared with, see AdmissionChoice. Zero: nothing.
   Duration earliest_bound;    ///< When refused: the smallest longer bound that would do.
   Duration work_before;       ///< Device time of what waits and goes first.
+  bool cold = false;          ///< Its model is not in memory.
   std::uint32_t running = 0;  ///< Runs.
   FullQueue full = FullQueue::kNone;
   std::uint32_t waiting = 0;      ///< Requests in the full queue, else over all models.
@@ -125,7 +127,42 @@ struct RerunDecision {
   std::uint32_t members = 0;  ///< Of the run that failed.
 };
 
+/// Who wants a load.
+enum class LoadReason : unsigned char { kControl, kWaiting, kExpected };
+
+/// A model's load begins.
+struct LoadDecision {
+  ModelId model{};
+  LoadReason reason = LoadReason::kControl;
+  std::uint32_t waiting = 0;  ///< Requests of it.
+  bool again = false;         ///< It was in memory before.
+  Bytes size;                 ///< What it will take.
+  /// Before it begins; meaningful while memory is limited.
+  Bytes free;
+  Bytes limit;
+};
+
+/// For whom a model has to leave memory.
+enum class EvictReason : unsigned char {
+  kForModel,  ///< As the policy planned, so that another one fits.
+  kForced,    ///< So that another one fits, though the policy had no plan: least recently used.
+  kShortage,  ///< Models or runs took more than was expected.
+};
+
+/// A model has to leave memory, at once or after its last run.
+struct EvictDecision {
+  ModelId model{};
+  EvictReason reason = EvictReason::kForModel;
+  std::string_view policy;
+  std::optional<ModelId> asked;                 ///< Who gets the room.
+  Bytes size;                                   ///< What it gives.
+  Bytes needed;                                 ///< What is lacking, before anybody gives.
+  Duration unused = Duration::Nanoseconds(-1);  ///< Since its last request. Negative: none came.
+  std::uint32_t waiting = 0;                    ///< Its requests: they wait until it is back.
+  std::uint32_t running = 0;
+};
+
 using Decision = std::variant<AdmissionDecision, StartDecision, JoinDecision, HoldDecision,
-                              EndDecision, RerunDecision>;
+                              EndDecision, RerunDecision, LoadDecision, EvictDecision>;
 
 }  // namespace cotenant

@@ -22,6 +22,12 @@ std::string TenantName(const DecisionNames& names, TenantId tenant) {
   return names.tenant ? names.tenant(tenant) : "tenant " + Number(tenant);
 }
 
+std::string MebibytesText(Bytes size) {
+  constexpr std::int64_t kMebibyte = 1 << 20;
+  const std::int64_t tenths = (size.count() * 10 + kMebibyte / 2) / kMebibyte;
+  return std::to_string(tenths / 10) + "." + std::to_string(tenths % 10) + " MiB";
+}
+
 std::string WhyRefused(const AdmissionDecision& why) {
   const std::string full = " is full: " + std::to_string(why.waiting) + " of " +
                            std::to_string(why.waiting_max) + " wait";
@@ -36,14 +42,15 @@ std::string WhyRefused(const AdmissionDecision& why) {
     case RejectReason::kDraining: return "the node is shutting down";
     case RejectReason::kModelUnloaded: return "its model is not loaded";
     case RejectReason::kNeverFits: return "its model or its run takes more memory than there is";
-    case RejectReason::kNoRoom: return "its model is not in memory and cannot be in time";
     case RejectReason::kLoadFailed: return "its model left memory and could not be loaded again";
-    case RejectReason::kNotFeasible: break;
+    case RejectReason::kNotFeasible:
+    case RejectReason::kNoRoom: break;
   }
   const bool never = why.reason == AdmissionReason::kBelowFastest;
   return std::string(why.policy) + " compares its bound of " + SpanText(why.bound) + " with " +
          (never ? "the fastest run ever seen, " + SpanText(why.estimate)
-                : "an estimated " + SpanText(why.estimate) + " to its reply (p95)") +
+                : "an estimated " + SpanText(why.estimate) + " to its reply (p95" +
+                      (why.cold ? ", with its model's load)" : ")")) +
          "; the smallest bound that would do is " + SpanText(why.earliest_bound);
 }
 
@@ -62,8 +69,8 @@ std::string Text(const AdmissionDecision& why, const DecisionNames& names) {
   std::string text = "request " + Number(why.request) + " of " + TenantName(names, why.tenant) +
                      " for " + ModelName(names, why.model) + " (" + Count(why.rows, "row") + ")";
   if (why.refused) return text + " is refused: " + WhyRefused(why);
-  text += " is taken in: " + WhyTaken(why) + "; " + Count(why.waiting, "request") +
-          (why.waiting == 1 ? " waits" : " wait");
+  text += " is taken in: " + WhyTaken(why) + (why.cold ? "; its model is not in memory" : "") +
+          "; " + Count(why.waiting, "request") + (why.waiting == 1 ? " waits" : " wait");
   if (why.work_before > Duration()) text += ", " + SpanText(why.work_before) + " of work go first";
   return text + ", " + Count(why.running, "run") + (why.running == 1 ? " is" : " are") +
          " under way";
@@ -147,6 +154,17 @@ std::string Text(const EndDecision& why, const DecisionNames&) {
       return request + " expired" + after + ": its bound of " + SpanText(why.bound) +
              " passed while it waited";
     case End::kRejected:
+      switch (why.reason) {
+        case RejectReason::kNeverFits:
+          return request + " is refused" + after +
+                 ": its model or its run takes more memory than there is";
+        case RejectReason::kNoRoom:
+          return request + " is refused" + after +
+                 ": the residency policy makes no room for its model";
+        case RejectReason::kLoadFailed:
+          return request + " is refused" + after + ": its model could not be loaded again";
+        default: break;
+      }
       return request + " is given up" + after + ": its queue timeout passed while it waited";
     case End::kFailed: return request + " failed" + after + ", with its run";
     case End::kCancelled:
@@ -159,6 +177,39 @@ std::string Text(const EndDecision& why, const DecisionNames&) {
 std::string Text(const RerunDecision& why, const DecisionNames&) {
   return "request " + Number(why.request) + " runs once more, by itself: run " + Number(why.run) +
          " of " + Count(why.members, "member") + " failed on its content";
+}
+
+std::string Text(const LoadDecision& why, const DecisionNames& names) {
+  std::string text = ModelName(names, why.model) + " is loaded" + (why.again ? " again: " : ": ");
+  switch (why.reason) {
+    case LoadReason::kControl: text += "it was asked for"; break;
+    case LoadReason::kWaiting:
+      text += Count(why.waiting, "request") + (why.waiting == 1 ? " waits" : " wait") + " for it";
+      break;
+    case LoadReason::kExpected: text += "a request is expected"; break;
+  }
+  if (why.limit == Bytes()) return text;
+  return text + "; it takes " + MebibytesText(why.size) + " of " + MebibytesText(why.free) +
+         " free";
+}
+
+std::string Text(const EvictDecision& why, const DecisionNames& names) {
+  std::string text = ModelName(names, why.model) + " leaves memory";
+  if (why.asked) text += " for " + ModelName(names, *why.asked);
+  switch (why.reason) {
+    case EvictReason::kForModel: text += ": " + std::string(why.policy) + " chose it"; break;
+    case EvictReason::kForced:
+      text += ": it was used least recently, and " + std::string(why.policy) + " makes no room";
+      break;
+    case EvictReason::kShortage: text += ": models or runs took more than was expected"; break;
+  }
+  text += "; it gives " + MebibytesText(why.size) + ", " + MebibytesText(why.needed) +
+          " were lacking; ";
+  text += why.unused < Duration() ? "no request came for it"
+                                  : "its last request came " + SpanText(why.unused) + " ago";
+  if (why.running > 0) text += "; it goes after " + Count(why.running, "run");
+  if (why.waiting > 0) text += "; " + Count(why.waiting, "request") + " will wait for its return";
+  return text;
 }
 
 using Visit = std::function<void(const DecisionField&)>;
@@ -180,6 +231,7 @@ void Fields(const AdmissionDecision& why, const DecisionNames& names, const Visi
   visit({"running", std::int64_t{why.running}});
   visit({"waiting", std::int64_t{why.waiting}});
   if (why.waiting_max > 0) visit({"waiting_max", std::int64_t{why.waiting_max}});
+  if (why.cold) visit({"cold", true});
 }
 
 void Fields(const StartDecision& why, const DecisionNames& names, const Visit& visit) {
@@ -247,6 +299,32 @@ void Fields(const RerunDecision& why, const DecisionNames&, const Visit& visit) 
   visit({"requests", std::int64_t{why.members}});
 }
 
+void Fields(const LoadDecision& why, const DecisionNames& names, const Visit& visit) {
+  constexpr std::string_view kReasons[] = {"control", "waiting", "expected"};
+  visit({"kind", std::string_view("load")});
+  visit({"model", std::string_view(ModelName(names, why.model))});
+  visit({"reason", kReasons[static_cast<std::size_t>(why.reason)]});
+  visit({"again", why.again});
+  visit({"waiting", std::int64_t{why.waiting}});
+  if (why.limit == Bytes()) return;
+  visit({"size_bytes", why.size.count()});
+  visit({"free_bytes", why.free.count()});
+}
+
+void Fields(const EvictDecision& why, const DecisionNames& names, const Visit& visit) {
+  constexpr std::string_view kReasons[] = {"for_model", "forced", "shortage"};
+  visit({"kind", std::string_view("evict")});
+  visit({"model", std::string_view(ModelName(names, why.model))});
+  visit({"reason", kReasons[static_cast<std::size_t>(why.reason)]});
+  visit({"policy", why.policy});
+  if (why.asked) visit({"for_model", std::string_view(ModelName(names, *why.asked))});
+  visit({"size_bytes", why.size.count()});
+  visit({"needed_bytes", why.needed.count()});
+  if (why.unused >= Duration()) visit({"unused_ms", why.unused});
+  visit({"running", std::int64_t{why.running}});
+  visit({"waiting", std::int64_t{why.waiting}});
+}
+
 }  // namespace
 
 std::string SpanText(Duration span) {
@@ -271,8 +349,10 @@ bool IsAbout(const Decision& decision, RequestId request) {
       [request](const auto& why) {
         if constexpr (requires { why.first; }) {
           return why.first == request;
-        } else {
+        } else if constexpr (requires { why.request; }) {
           return why.request == request;
+        } else {
+          return false;
         }
       },
       decision);

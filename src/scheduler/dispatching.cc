@@ -128,6 +128,7 @@ void Scheduler::Body::Start(std::uint32_t queue, RequestQueues::Batch batch, Whe
   run.live = batch.count;
   COTENANT_CHECK(run_by_id_.Insert(run.id, index));
   ++model.running;
+  if (Limited()) model.memory.ran = true;
 
   StartRun action;
   action.run = run.id;
@@ -172,7 +173,10 @@ void Scheduler::Body::TakeSlot(std::uint32_t index, StartRun& action) {
 
 void Scheduler::Body::Touch(std::uint32_t queue) {
   const ModelRecord& model = models_[ToIndex(queues_.queue(queue).model)];
-  queues_.Touch(queue, MayInline(model, requests_[queues_.First(queue)].rows));
+  const bool may_run = InMemory(model);
+  queues_.Touch(queue, may_run && MayInline(model, requests_[queues_.First(queue)].rows));
+  // Until its model is in memory.
+  if (!may_run) queues_.Hold(queue, Instant::Max());
 }
 
 }  // namespace cotenant

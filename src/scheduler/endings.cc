@@ -17,6 +17,7 @@ void Scheduler::Body::Release(std::uint32_t index, Duration ran_for) {
   }
   COTENANT_CHECK(model.running > 0);
   --model.running;
+  if (Limited() && MemoryIsWanted()) Stir();
   if (model.first_queue != kNowhere && model.KeepsOrder()) Touch(model.first_queue);
   // What was charged by estimate becomes what it took, shared by rows.
   for (std::uint32_t m = run.first_member; m != kNowhere; m = requests_[m].next_member) {
@@ -41,6 +42,7 @@ void Scheduler::Body::On(const RunFinished& event) {
     m = next;
   }
   Learn(run.model, run.rows, event.ran_for);
+  if (Limited()) LearnPeak(models_[ToIndex(run.model)], event.peak);
   UnloadIfDone(run.model);
 }
 
@@ -78,7 +80,7 @@ void Scheduler::Body::RerunAlone(std::uint32_t index) {
 void Scheduler::Body::EndWithRun(std::uint32_t index, End end, Instant at) {
   Request& request = requests_[index];
   if (end == End::kReplied) request.run_ended = at;
-  out_->actions.push_back(Reply{request.id, end});
+  out_->actions.push_back(Reply{request.id, end, request.cold});
   CountEnd(index, end);
   LeaveModel(request.model);
 }

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "scheduler/body.h"
+#include "scheduler/residency_times.h"
 
 namespace cotenant {
 namespace {
@@ -14,6 +15,8 @@ constexpr std::size_t kModelsMax = std::size_t{1} << 20;
 constexpr Duration kSpanMax = Duration::Seconds(100LL * 24 * 3600);
 
 bool Sound(Duration span) { return span >= Duration() && span <= kSpanMax; }
+
+bool Sound(Bytes size) { return size >= Bytes() && size <= kModelBytesMax; }
 
 bool Sound(const ModelSettings& settings) {
   const DynamicBatching& window = settings.window;
@@ -73,7 +76,9 @@ Status Scheduler::Body::CheckEvents(Instant now, std::span<const Event> events) 
       }
     } else if (const auto* wanted = std::get_if<LoadWanted>(&event)) {
       const std::string name = "model " + std::to_string(ToIndex(wanted->model));
-      if (ToIndex(wanted->model) >= kModelsMax) return Wrong(name + " is out of range");
+      if (ToIndex(wanted->model) >= kModelsMax || !Sound(wanted->expected)) {
+        return Wrong(name + " is out of range");
+      }
       const bool freed = earlier(event, [&](const Event& other) {
         const auto* unloaded = std::get_if<Unloaded>(&other);
         const auto* failed = std::get_if<LoadFailed>(&other);
@@ -83,8 +88,13 @@ Status Scheduler::Body::CheckEvents(Instant now, std::span<const Event> events) 
       if (!freed && FindModel(wanted->model) != nullptr) return Wrong(name + " is there already");
     } else if (const auto* loaded = std::get_if<LoadFinished>(&event)) {
       if (!Sound(loaded->settings)) return Wrong("a model's settings are out of range");
+      if (!Sound(loaded->anonymous) || !Sound(loaded->mapped) || !Sound(loaded->run_peak) ||
+          !Sound(loaded->ran_for)) {
+        return Wrong("a model's size or time is out of range");
+      }
     } else if (const auto* finished = std::get_if<RunFinished>(&event)) {
       if (!Sound(finished->ran_for)) return Wrong("a run's time is out of range");
+      if (!Sound(finished->peak)) return Wrong("a run's peak is out of range");
     } else if (const auto* failed = std::get_if<RunFailed>(&event)) {
       if (!Sound(failed->ran_for)) return Wrong("a run's time is out of range");
     }

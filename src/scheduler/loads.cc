@@ -14,7 +14,10 @@ void Scheduler::Body::On(const LoadWanted& event) {
   COTENANT_CHECK(model.state == ModelRecord::State::kAbsent);
   model = ModelRecord{};
   model.state = ModelRecord::State::kQueued;
+  model.memory.size = event.expected;
+  model.memory.due = event.at;
   loads_waiting_.push_back(event.model);
+  Stir();
 }
 
 void Scheduler::Body::UseBatching(ModelRecord& model) {
@@ -27,13 +30,34 @@ void Scheduler::Body::UseBatching(ModelRecord& model) {
 }
 
 void Scheduler::Body::StartLoads() {
+  if (Limited()) return TendMemory();
   while (loading_ < settings_.loads_max && !loads_waiting_.empty()) {
-    const ModelId model = loads_waiting_.front();
-    loads_waiting_.erase(loads_waiting_.begin());
-    models_[ToIndex(model)].state = ModelRecord::State::kLoading;
-    ++loading_;
-    out_->actions.push_back(StartLoad{model});
+    BeginLoad(loads_waiting_.front());
   }
+}
+
+void Scheduler::Body::BeginLoad(ModelId id) {
+  std::erase(loads_waiting_, id);
+  ModelRecord& model = models_[ToIndex(id)];
+  if (out_->with_reasons) NoteLoad(id);
+  model.state = ModelRecord::State::kLoading;
+  model.memory.load_began = now_;
+  ++loading_;
+  if (Limited()) {
+    model.memory.held = model.memory.size;
+    Reckon();
+  }
+  out_->actions.push_back(StartLoad{id});
+}
+
+void Scheduler::Body::BeginServing(ModelRecord& model, const ModelSettings& settings) {
+  model.served = true;
+  model.settings = settings;
+  model.settings.rows_max = std::max(model.settings.rows_max, 1);
+  model.may_inline = model.may_inline && model.settings.cores <= 1;
+  model.waiting_by_level.assign(
+      model.settings.batching ? model.settings.window.priority_levels + 1 : 1, 0);
+  UseBatching(model);
 }
 
 void Scheduler::Body::On(const LoadFinished& event) {
@@ -41,12 +65,8 @@ void Scheduler::Body::On(const LoadFinished& event) {
   if (model == nullptr || model->state != ModelRecord::State::kLoading) return;
   --loading_;
   model->state = ModelRecord::State::kReady;
-  model->settings = event.settings;
-  model->settings.rows_max = std::max(model->settings.rows_max, 1);
-  model->may_inline = model->may_inline && model->settings.cores <= 1;
-  model->waiting_by_level.assign(
-      model->settings.batching ? model->settings.window.priority_levels + 1 : 1, 0);
-  UseBatching(*model);
+  if (!model->served) BeginServing(*model, event.settings);
+  if (Limited()) EndLoading(*model, event);
   UnloadIfDone(event.model);
 }
 
@@ -54,7 +74,10 @@ void Scheduler::Body::On(const LoadFailed& event) {
   ModelRecord* model = FindModel(event.model);
   if (model == nullptr || model->state != ModelRecord::State::kLoading) return;
   --loading_;
+  if (model->served) return KeepOut(event.model, *model, event);
   *model = ModelRecord{};
+  if (Limited()) Reckon();
+  Stir();
 }
 
 void Scheduler::Body::On(const UnloadWanted& event) {
@@ -70,9 +93,12 @@ void Scheduler::Body::On(const UnloadWanted& event) {
 }
 
 void Scheduler::Body::UnloadIfDone(ModelId id) {
+  using State = ModelRecord::State;
   ModelRecord& model = models_[ToIndex(id)];
-  if (!model.unload_wanted || model.state != ModelRecord::State::kReady) return;
-  if (model.accepted > 0 || model.running > 0) return;
+  const bool done = model.unload_wanted && model.accepted == 0;
+  if (!done && model.state != State::kLeaving) return;
+  if (model.running > 0 || !(model.Resident() || model.state == State::kOut)) return;
+  if (!done) return Evict(id);
   COTENANT_CHECK(model.waiting == 0 && model.first_queue == kNowhere);
   model.state = ModelRecord::State::kUnloading;
   out_->actions.push_back(StartUnload{id});
@@ -82,10 +108,9 @@ void Scheduler::Body::On(const Unloaded& event) {
   ModelRecord* model = FindModel(event.model);
   if (model == nullptr || model->state != ModelRecord::State::kUnloading) return;
   *model = ModelRecord{};
+  if (Limited()) Reckon();
+  Stir();
 }
-
-// Nothing is evicted while memory has no limit.
-void Scheduler::Body::On(const Evicted&) {}
 
 void Scheduler::Body::On(const WarmedUp& event) {
   if (FindModel(event.model) != nullptr) Learn(event.model, event.rows, event.ran_for);

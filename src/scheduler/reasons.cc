@@ -16,6 +16,8 @@ AdmissionDecision Scheduler::Body::AdmissionOf(const Request& request) {
   if (request.deadline < Instant::Max()) why.bound = request.deadline - request.at;
   why.running = Running();
   why.waiting = queues_.waiting();
+  const ModelRecord* const model = FindModel(request.model);
+  why.cold = model != nullptr && model->served && !InMemory(*model);
   return why;
 }
 
@@ -33,7 +35,10 @@ void Scheduler::Body::NoteAdmission(const Request& asking, Duration bound,
   AdmissionDecision why = AdmissionOf(asking);
   why.bound = bound;
   why.work_before = queues_.WorkBefore({0, dispatch_->RankOf(ViewOf(asking)), asking.sequence});
-  if (!choice.admit) why.refused = RejectReason::kNotFeasible;
+  if (!choice.admit) {
+    const bool no_room = why.cold && choice.reason == AdmissionReason::kTooLate;
+    why.refused = no_room ? RejectReason::kNoRoom : RejectReason::kNotFeasible;
+  }
   why.reason = choice.reason;
   why.estimate = choice.estimate;
   why.earliest_bound = choice.earliest_bound;
@@ -150,6 +155,34 @@ void Scheduler::Body::NoteEnd(const Request& request, End end, RejectReason reas
 
 void Scheduler::Body::NoteRerun(const Request& request, const StartedRun& run) {
   out_->decisions.push_back(RerunDecision{request.id, run.id, run.member_count});
+}
+
+void Scheduler::Body::NoteLoad(ModelId id) {
+  const ModelRecord& model = models_[ToIndex(id)];
+  LoadDecision why;
+  why.model = id;
+  why.waiting = model.waiting;
+  why.again = model.served;
+  if (model.served) why.reason = model.waiting > 0 ? LoadReason::kWaiting : LoadReason::kExpected;
+  why.size = model.memory.size;
+  why.free = Limited() ? Free() : Bytes();
+  why.limit = settings_.memory;
+  out_->decisions.push_back(why);
+}
+
+void Scheduler::Body::NoteEvict(ModelId id, std::size_t asked, Bytes needed, EvictReason reason) {
+  const ModelRecord& model = models_[ToIndex(id)];
+  EvictDecision why;
+  why.model = id;
+  why.reason = reason;
+  why.policy = residency_->name();
+  if (asked < view_ids_.size()) why.asked = view_ids_[asked];
+  why.size = model.memory.held;
+  why.needed = needed;
+  if (model.memory.last_used > Instant()) why.unused = now_ - model.memory.last_used;
+  why.waiting = model.waiting;
+  why.running = model.running;
+  out_->decisions.push_back(why);
 }
 
 }  // namespace cotenant

@@ -144,5 +144,33 @@ TEST(Reasons, FieldsHaveNamesForPrograms) {
   EXPECT_EQ(RunOf(start), RunId{0});
 }
 
+TEST(Reasons, ModelsThatComeAndGoTellForWhomAndHowMuch) {
+  SchedulerSettings settings = OneSlot();
+  settings.memory = Bytes::MiB(100);
+  settings.run_peak_floor = Bytes();
+  settings.node.policies.residency = "lru";
+  Telling script(settings);
+  EXPECT_EQ(Why(script, 1'000, {LoadWanted{At(1'000), ModelId{0}, Bytes::MiB(60)}}),
+            Lines{"model 0 is loaded: it was asked for; it takes 60.0 MiB of 100.0 MiB free"});
+  const auto loaded = [](std::int64_t us, std::uint32_t model) {
+    return LoadFinished{At(us), ModelId{model}, {}, Us(10'000), {}, Bytes::MiB(60)};
+  };
+  script.Crank(11'000, {loaded(11'000, 0)});
+  EXPECT_EQ(Why(script, 12'000, {LoadWanted{At(12'000), ModelId{1}, Bytes::MiB(60)}}),
+            Lines{"model 0 leaves memory for model 1: lru chose it; it gives 60.0 MiB, 20.0 MiB "
+                  "were lacking; no request came for it"});
+  script.Crank(13'000, {Evicted{At(13'000), ModelId{0}, {}}});
+  script.Crank(23'000, {loaded(23'000, 1)});
+  EXPECT_EQ(Why(script, 30'000, {script.Arrive(30'000, 1, 0)})[0],
+            "request 1 of tenant 0 for model 0 (1 row) is taken in: it has no latency bound; its "
+            "model is not in memory; 0 requests wait, 0 runs are under way");
+  EXPECT_EQ(Why(script, 31'000, {Evicted{At(31'000), ModelId{1}, {}}}),
+            Lines{"model 0 is loaded again: 1 request waits for it; it takes 60.0 MiB of 100.0 "
+                  "MiB free"});
+  EXPECT_EQ(Why(script, 32'000, {LoadFailed{At(32'000), ModelId{0}, Code::kInternal}}),
+            Lines{"request 1 is refused after 2 ms: its model could not be loaded again"});
+  EXPECT_FALSE(IsAbout(script.actions.decisions[0], RequestId{2}));
+}
+
 }  // namespace
 }  // namespace cotenant

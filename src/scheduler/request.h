@@ -6,11 +6,14 @@
 #include <cstdint>
 #include <vector>
 
+#include "base/bytes.h"
 #include "base/ids.h"
 #include "base/rank_forest.h"
 #include "base/slab.h"
 #include "base/time.h"
+#include "policy/arrival_history.h"
 #include "policy/batching.h"
+#include "policy/forecast_score.h"
 #include "scheduler/events.h"
 #include "scheduler/run_estimates.h"
 
@@ -40,6 +43,7 @@ struct Request {
   bool gone = false;     ///< The client went away while it ran.
   bool alone = false;    ///< Its batch failed on content: it runs once more, by itself.
   bool delayed = false;  ///< Over its queue timeout with action DELAY: behind the others.
+  bool cold = false;     ///< Its model was not in memory when it arrived.
   std::uint32_t queue = kNowhere;
   std::uint32_t run = kNowhere;          ///< While it runs.
   std::uint32_t next_member = kNowhere;  ///< Of the same run.
@@ -71,10 +75,44 @@ struct StartedRun {
   std::uint32_t chain = kNowhere;  ///< Of an inline run.
 };
 
+inline constexpr ModelId kNoModelId{kNowhere};
+
+/// What a model is to the account of memory, and what decides whether it stays there. Kept up only
+/// while memory is limited.
+struct ModelMemory {
+  Bytes size;  ///< Mapped and anonymous: as measured, or before the first load as expected.
+  Bytes held;  ///< Of the account: from the start of its load until it has left.
+  Bytes peak;  ///< The greatest of its runs. Zero: unknown.
+  Duration load_takes;  ///< As the last one did. Zero: unknown.
+  Instant load_began;
+  Instant since;                 ///< In memory since then.
+  Instant due = Instant::Max();  ///< Its load is wanted, in the order of these times.
+  Instant retry_at;              ///< A load failed: no other before then.
+  Duration backoff;
+  Instant last_used;
+  Instant expected = Instant::Max();  ///< Its next request, as foretold.
+  std::int64_t credit = 0;
+  bool ran = false;  ///< A run began since it is in memory.
+  TestedForecast tested;
+  ArrivalHistory history;
+};
+
 struct ModelRecord {
-  enum class State : unsigned char { kAbsent, kQueued, kLoading, kReady, kUnloading };
+  /// kLeaving: in memory, no run begins any more, evicted after its last run. kOut: served, but not
+  /// in memory.
+  enum class State : unsigned char {
+    kAbsent,
+    kQueued,
+    kLoading,
+    kReady,
+    kUnloading,
+    kLeaving,
+    kEvicting,
+    kOut
+  };
 
   State state = State::kAbsent;
+  bool served = false;  ///< It was loaded once: requests may name it.
   bool unload_wanted = false;
   bool may_inline = false;  ///< With hysteresis: p99 of a single row is small enough.
   bool one_queue = true;    ///< All shapes wait in one queue, in one order.
@@ -86,7 +124,9 @@ struct ModelRecord {
   std::uint32_t running = 0;  ///< Runs.
   std::vector<std::uint32_t> waiting_by_level;
   std::uint32_t first_queue = kNowhere;
+  ModelMemory memory;
 
+  bool Resident() const { return state == State::kReady || state == State::kLeaving; }
   bool KeepsOrder() const { return settings.batching && settings.window.preserve_ordering; }
   const DynamicBatching* window() const { return settings.batching ? &settings.window : nullptr; }
 };

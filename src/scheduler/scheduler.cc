@@ -18,6 +18,7 @@ void Scheduler::Crank(Instant now, std::span<const Event> events, ActionList& ac
 EndCounts Scheduler::Ends() const { return body_->ends(); }
 std::uint32_t Scheduler::Waiting(ModelId model) const { return body_->Waiting(model); }
 std::uint32_t Scheduler::Running() const { return body_->Running(); }
+MemoryFacts Scheduler::Memory() const { return body_->Memory(); }
 Status Scheduler::CheckEvents(Instant now, std::span<const Event> events) const {
   return body_->CheckEvents(now, events);
 }
@@ -28,6 +29,7 @@ Scheduler::Body::Body(SchedulerSettings settings)
       slots_(settings_.slots, settings_.inline_beyond_slots_max) {
   accounts_.Configure(settings_.node.tenants);
   UsePolicies(settings_.node.policies);
+  if (Limited()) Reckon();
 }
 
 void Scheduler::Body::Crank(Instant now, std::span<const Event> events, ActionList& actions) {
@@ -62,7 +64,7 @@ ModelRecord* Scheduler::Body::FindModel(ModelId model) {
 void Scheduler::Body::SetWake() {
   // A timer that has rung, or is about to, is no longer counted on.
   if (armed_ <= now_) armed_ = Instant::Max();
-  const Instant due = queues_.NextDue();
+  const Instant due = std::min(queues_.NextDue(), tend_at_);
   if (due >= armed_) return;
   armed_ = due;
   out_->actions.push_back(WakeAt{due});

@@ -52,6 +52,14 @@ struct EndCounts {
   std::uint64_t failed = 0;
 };
 
+/// The account of memory. Zero while it has no limit.
+struct MemoryFacts {
+  Bytes limit;
+  Bytes models;   ///< In memory, on their way in, or not yet out.
+  Bytes reserve;  ///< For the runs of the models in memory: the greatest peaks, one for each slot.
+  Bytes free;     ///< The rest; negative when models took more than was expected of them.
+};
+
 class Scheduler {
  public:
   explicit Scheduler(SchedulerSettings settings);
@@ -69,6 +77,8 @@ class Scheduler {
   std::uint32_t Waiting(ModelId model) const;
   /// Runs that have begun and not ended.
   std::uint32_t Running() const;
+  /// For the metrics.
+  MemoryFacts Memory() const;
 
   /// Appends the complete state as bytes. Between cranks only.
   void Save(std::string& bytes) const;

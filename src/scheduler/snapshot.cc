@@ -1,7 +1,10 @@
 #include "scheduler/snapshot.h"
 
 #include <algorithm>
+#include <array>
+#include <bit>
 
+#include "scheduler/residency_times.h"
 #include "scheduler/settings_fields.h"
 
 namespace cotenant {
@@ -9,17 +12,18 @@ namespace cotenant {
 template <>
 inline constexpr Request::State kLastOf<Request::State> = Request::State::kEnded;
 template <>
-inline constexpr ModelRecord::State kLastOf<ModelRecord::State> = ModelRecord::State::kUnloading;
+inline constexpr ModelRecord::State kLastOf<ModelRecord::State> = ModelRecord::State::kOut;
 
 // Each list unpacks the whole struct, so that a field that is added and forgotten does not compile.
 
 template <typename Archive>
 void VisitFields(Archive& archive, Either<Request> auto& request) {
   auto& [id, sequence, at, taken, deadline, queue_deadline, latest_start, run_ended, tenant, model,
-         rows, level, batch_key, virtual_start, cost, state, gone, alone, delayed, queue, run,
+         rows, level, batch_key, virtual_start, cost, state, gone, alone, delayed, cold, queue, run,
          next_member] = request;
   archive(id, sequence, at, taken, deadline, queue_deadline, latest_start, run_ended, tenant, model,
-          rows, level, virtual_start, cost, state, gone, alone, delayed, queue, run, next_member);
+          rows, level, virtual_start, cost, state, gone, alone, delayed, cold, queue, run,
+          next_member);
   archive.Fixed(batch_key);
 }
 
@@ -147,12 +151,27 @@ void Snapshot::VisitEstimates(auto& archive, auto& estimates) {
   }
 }
 
+void Snapshot::VisitMemory(auto& archive, auto& memory) {
+  auto& [size, held, peak, load_takes, load_began, since, due, retry_at, backoff, last_used,
+         expected, credit, ran, tested, history] = memory;
+  archive(size, held, peak, load_takes, load_began, since, due, retry_at, backoff, last_used,
+          expected, credit, ran, tested.until, tested.chance, tested.constant, tested.open);
+  archive(history.requests, history.first, history.last, history.last_interval,
+          history.average_interval, history.mean_interval, history.weight, history.foreseen,
+          history.unforeseen);
+  for (auto& count : history.intervals) archive(count);
+  for (auto& count : history.foreseen_after) archive(count);
+  for (auto& count : history.unforeseen_after) archive(count);
+}
+
 void Snapshot::VisitModel(auto& archive, auto& model) {
   // The three counts follow from requests and runs.
-  auto& [state, unload_wanted, may_inline, one_queue, settings, batching, estimates, accepted,
-         waiting, running, waiting_by_level, first_queue] = model;
-  archive(state, unload_wanted, may_inline, one_queue, settings, waiting_by_level, first_queue);
+  auto& [state, served, unload_wanted, may_inline, one_queue, settings, batching, estimates,
+         accepted, waiting, running, waiting_by_level, first_queue, memory] = model;
+  archive(state, served, unload_wanted, may_inline, one_queue, settings, waiting_by_level,
+          first_queue);
   VisitEstimates(archive, estimates);
+  VisitMemory(archive, memory);
   std::string name(batching == nullptr ? std::string_view() : batching->name());
   archive(name);
   if constexpr (std::remove_reference_t<decltype(archive)>::kReads) {
@@ -253,7 +272,18 @@ void Snapshot::ReadRanks(FieldReader& reader, RequestQueues& queues) {
 
 void Snapshot::VisitBody(auto& archive, auto& body) {
   archive(body.ends_, body.sequence_, body.next_run_, body.draining_, body.drained_, body.armed_,
-          body.loads_waiting_);
+          body.loads_waiting_, body.stirred_, body.tend_at_, body.room_for_, body.credit_floor_);
+  auto score = std::bit_cast<std::array<std::int64_t, 3>>(body.score_);
+  archive(score[0], score[1], score[2]);
+  if constexpr (std::remove_reference_t<decltype(archive)>::kReads) {
+    for (const std::int64_t sum : score) {
+      if (sum < 0 || sum > kCreditMax) return archive.Fail("a score is out of range");
+    }
+    if (body.credit_floor_ < 0 || body.credit_floor_ > kCreditMax) {
+      return archive.Fail("a credit is out of range");
+    }
+    body.score_ = std::bit_cast<ForecastScore>(score);
+  }
   auto models = static_cast<std::uint64_t>(body.models_.size());
   archive(models);
   if constexpr (std::remove_reference_t<decltype(archive)>::kReads) {
@@ -285,6 +315,10 @@ SchedulerSettings Snapshot::ReadSettings(FieldReader& reader) {
   if (settings.slots > kSlotsMax) reader.Fail("too many slots");
   if (settings.node.tenants.empty()) reader.Fail("no tenant");
   if (!CheckPolicies(settings.node.policies).ok()) reader.Fail("no such policy");
+  const auto sound = [](Bytes size) { return size >= Bytes() && size <= kModelBytesMax; };
+  if (!sound(settings.memory) || !sound(settings.run_peak_floor)) {
+    reader.Fail("a size of memory is out of range");
+  }
   return settings;
 }
 

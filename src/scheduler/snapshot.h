@@ -26,6 +26,7 @@ class Snapshot {
   // snapshot.cc: the fields.
   static void VisitWindow(auto& archive, auto& window);
   static void VisitEstimates(auto& archive, auto& estimates);
+  static void VisitMemory(auto& archive, auto& memory);
   static void VisitModel(auto& archive, auto& model);
   static void VisitAccounts(auto& archive, auto& accounts);
   static void VisitSlots(auto& archive, auto& slots);
@@ -36,6 +37,7 @@ class Snapshot {
 
   // snapshot_check.cc: what holds between them; also sets what is not stored. Null: sound.
   static const char* Complete(Scheduler::Body& body);
+  static const char* CheckMemory(const Scheduler::Body& body, const ModelRecord& model);
   static const char* CompleteModels(Scheduler::Body& body);
   static const char* CompleteRequests(Scheduler::Body& body);
   static const char* CompleteQueues(Scheduler::Body& body);

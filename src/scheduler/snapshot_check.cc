@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "scheduler/residency_times.h"
 #include "scheduler/snapshot.h"
 
 namespace cotenant {
@@ -198,14 +199,45 @@ const char* Snapshot::CompleteSlots(Scheduler::Body& body) {
   return nullptr;
 }
 
-/// Sets the count of loads.
+/// What holds of a model by itself.
+const char* Snapshot::CheckMemory(const Scheduler::Body& body, const ModelRecord& model) {
+  using State = ModelRecord::State;
+  const ModelMemory& memory = model.memory;
+  for (const Bytes size : {memory.size, memory.held, memory.peak}) {
+    if (size < Bytes() || size > kModelBytesMax) return "a model's size is out of range";
+  }
+  const ArrivalHistory& history = memory.history;
+  for (const Duration span : {memory.load_takes, memory.backoff, history.last_interval,
+                              history.average_interval, history.mean_interval}) {
+    if (span < Duration() || span > Duration::Max() / 8) return "a model's time is out of range";
+  }
+  for (const Instant at :
+       {memory.load_began, memory.since, memory.last_used, history.first, history.last}) {
+    if (at < Instant() || at > body.now_) return "a model was used in the future";
+  }
+  const bool sane = memory.credit >= 0 && memory.credit <= kCreditMax &&
+                    memory.tested.chance >= 0 && memory.tested.chance <= 1'000'000 &&
+                    memory.tested.constant >= 0 && memory.tested.constant <= 1'000'000;
+  if (!sane) return "a model's credit is out of range";
+  const bool goes = model.state == State::kLeaving || model.state == State::kEvicting ||
+                    model.state == State::kOut;
+  if (goes && (!body.Limited() || !model.served)) return "a model left memory that has no limit";
+  if (model.state == State::kLeaving && model.running == 0) return "a model leaves for nothing";
+  const bool runs = model.Resident() || model.running == 0;
+  return runs ? nullptr : "a model runs that is not in memory";
+}
+
+/// Sets the count of loads, and the account of memory.
 const char* Snapshot::CompleteModels(Scheduler::Body& body) {
   std::int32_t queued = 0;
   for (const ModelRecord& model : body.models_) {
     using State = ModelRecord::State;
     if (model.state == State::kQueued) ++queued;
+    if (model.state == State::kOut && model.waiting > 0) ++queued;
     if (model.state == State::kLoading) ++body.loading_;
-    const bool serves = model.state == State::kReady;
+    if (const char* wrong = CheckMemory(body, model); wrong != nullptr) return wrong;
+    const bool unloading = model.state == State::kUnloading || model.state == State::kAbsent;
+    const bool serves = model.served && !unloading;
     if (model.accepted > 0 && (!serves || model.batching == nullptr)) {
       return "a model that does not serve has requests";
     }
@@ -221,11 +253,13 @@ const char* Snapshot::CompleteModels(Scheduler::Body& body) {
     }
   }
   for (ModelId id : body.loads_waiting_) {
-    if (ToIndex(id) >= body.models_.size() ||
-        body.models_[ToIndex(id)].state != ModelRecord::State::kQueued || --queued < 0) {
-      return "a load waits for no model";
-    }
+    if (ToIndex(id) >= body.models_.size()) return "a load waits for no model";
+    const ModelRecord& model = body.models_[ToIndex(id)];
+    const bool wanted = model.state == ModelRecord::State::kQueued ||
+                        (model.state == ModelRecord::State::kOut && model.waiting > 0);
+    if (!wanted || --queued < 0) return "a load waits for no model";
   }
+  if (body.Limited()) body.Reckon();
   return queued == 0 ? nullptr : "a model's load is not in the queue";
 }
 

@@ -44,6 +44,10 @@ Checker::Model& Checker::ModelOf(ModelId id) {
 void Checker::CountWaiting(const Request& request, std::int64_t change) {
   waiting_ += change;
   if (request.may_wait) may_wait_ += change;
+  Model& model = ModelOf(request.model);
+  model.waiting += change;
+  if (model.state != Model::State::kReady) waiting_out_ += change;
+  NoteOut(model);
 }
 
 void Checker::Crank(Instant now, std::span<const Event> events, const ActionList& actions) {
@@ -55,6 +59,7 @@ void Checker::Crank(Instant now, std::span<const Event> events, const ActionList
   for (const Event& event : events) Take(event);
   for (const Action& action : actions.actions) Check(action, actions);
   CheckIdle();
+  if (Limited() && waiting_out_ > 0) CheckWaits();
 }
 
 void Checker::Take(const Event& event) {
@@ -62,6 +67,10 @@ void Checker::Take(const Event& event) {
   if (const auto* arrived = std::get_if<Arrived>(&event)) {
     Arrive(*arrived);
   } else if (const auto* finished = std::get_if<RunFinished>(&event)) {
+    if (const std::uint32_t* const run = run_by_id_.Find(finished->run)) {
+      Model& model = ModelOf(runs_[*run].start.model);
+      model.peak = std::max(model.peak, finished->peak);
+    }
     EndRun(finished->run);
   } else if (const auto* written = std::get_if<ReplyWritten>(&event)) {
     const std::uint32_t* const index = request_by_id_.Find(written->request);
@@ -99,6 +108,7 @@ void Checker::Arrive(const Arrived& event) {
   if (bound > Duration()) request.deadline = std::min(event.at + bound, Instant::Max());
   Model& model = ModelOf(event.model);
   ++model.live;
+  request.cold = model.state != Model::State::kReady;
   request.may_wait = model.settings.cores > 1 ||
                      (model.settings.batching && model.settings.window.preserve_ordering);
   CountWaiting(request, 1);
@@ -106,7 +116,9 @@ void Checker::Arrive(const Arrived& event) {
   if (!OneOrder(model)) return;
   request.ordered = true;
   if (order_ == OrderKept::kTenant || order_ == OrderKept::kAny) return;
-  const std::int64_t rank = order_ == OrderKept::kArrival ? 0 : request.deadline.nanoseconds();
+  const bool by_arrival = order_ == OrderKept::kArrival ||
+                          (model.settings.batching && model.settings.window.preserve_ordering);
+  const std::int64_t rank = by_arrival ? 0 : request.deadline.nanoseconds();
   model.order.push_back({rank, request.sequence, request.id});
   std::push_heap(model.order.begin(), model.order.end());
 }
@@ -127,6 +139,7 @@ void Checker::EndRun(RunId id) {
     request->running = false;
     CountWaiting(*request, 1);  // Until the same crank's reply, or its second run.
   }
+  --ModelOf(run.start.model).running;
   bool frees = run.chain == kNowhere;
   if (!frees && --chains_[run.chain].runs == 0) {
     frees = chains_[run.chain].slot >= 0;
@@ -143,23 +156,28 @@ void Checker::EndRun(RunId id) {
 
 void Checker::TakeControl(const Event& event) {
   if (const auto* wanted = std::get_if<LoadWanted>(&event)) {
-    ModelOf(wanted->model) = Model{};
-    ModelOf(wanted->model).state = Model::State::kWanted;
+    SetState(ModelOf(wanted->model), Model::State::kAbsent);
+    SetState(ModelOf(wanted->model), Model::State::kWanted);
+    ModelOf(wanted->model).size = wanted->expected;
   } else if (const auto* loaded = std::get_if<LoadFinished>(&event)) {
     Model& model = ModelOf(loaded->model);
-    if (model.state != Model::State::kLoading) return;
-    --loading_;
-    model.state = Model::State::kReady;
-    model.settings = loaded->settings;
+    if (model.state == Model::State::kLoading) EndLoad(model, *loaded);
   } else if (const auto* failed = std::get_if<LoadFailed>(&event)) {
     Model& model = ModelOf(failed->model);
     if (model.state != Model::State::kLoading) return;
-    --loading_;
-    model = Model{};
+    model.held = Bytes();
+    SetState(model, model.served ? Model::State::kOut : Model::State::kAbsent);
+  } else if (const auto* evicted = std::get_if<Evicted>(&event)) {
+    Model& model = ModelOf(evicted->model);
+    Expect(model.state == Model::State::kEvicting,
+           [&] { return "model " + Name(evicted->model) + " is evicted unasked or twice"; });
+    if (model.state != Model::State::kEvicting) return;
+    model.held = Bytes();
+    SetState(model, Model::State::kOut);
   } else if (const auto* leaving = std::get_if<UnloadWanted>(&event)) {
     ModelOf(leaving->model).leaving = ModelOf(leaving->model).state != Model::State::kAbsent;
   } else if (const auto* unloaded = std::get_if<Unloaded>(&event)) {
-    ModelOf(unloaded->model) = Model{};
+    SetState(ModelOf(unloaded->model), Model::State::kAbsent);
   } else if (std::holds_alternative<DrainWanted>(event)) {
     draining_ = true;
   } else if (const auto* changed = std::get_if<SettingsChanged>(&event)) {
@@ -181,10 +199,16 @@ void Checker::Check(const Action& action, const ActionList& actions) {
   if (const auto* start = std::get_if<StartRun>(&action)) {
     CheckRun(*start, actions);
   } else if (const auto* reply = std::get_if<Reply>(&action)) {
+    if (reply->cold) Digest(1);
+    const Request* const request = Find(reply->request);
+    // One that is about to leave is no longer counted on.
+    Expect(request == nullptr || request->cold == reply->cold || (Limited() && reply->cold),
+           [&] { return "request " + Name(reply->request) + " was not cold, or it was"; });
     CheckEnd(reply->request, reply->end, false);
   } else if (const auto* reject = std::get_if<Reject>(&action)) {
     Digest(static_cast<std::uint64_t>(reject->reason));
     Digest(static_cast<std::uint64_t>(reject->earliest_bound.nanoseconds()));
+    CheckRefusal(*reject);
     CheckEnd(reject->request, reject->end, true);
   } else if (const auto* wake = std::get_if<WakeAt>(&action)) {
     Digest(static_cast<std::uint64_t>(wake->at.nanoseconds()));
@@ -200,6 +224,8 @@ void Checker::Check(const Action& action, const ActionList& actions) {
     CheckLoad(load->model);
   } else if (const auto* unload = std::get_if<StartUnload>(&action)) {
     CheckUnload(unload->model);
+  } else if (const auto* evict = std::get_if<StartEvict>(&action)) {
+    CheckEvict(evict->model);
   } else {
     Expect(draining_ && !drained_ && requests_.size() == 0,
            [] { return std::string("drained too early or twice"); });
@@ -210,22 +236,31 @@ void Checker::Check(const Action& action, const ActionList& actions) {
 void Checker::CheckLoad(ModelId id) {
   Digest(ToIndex(id));
   Model& model = ModelOf(id);
-  Expect(model.state == Model::State::kWanted,
+  Expect(model.state == Model::State::kWanted || model.state == Model::State::kOut,
          [&] { return "load of model " + Name(id) + ", which nobody wants or which is there"; });
-  model.state = Model::State::kLoading;
-  Expect(++loading_ <= settings_.loads_max, [] { return std::string("too many loads at a time"); });
+  SetState(model, Model::State::kLoading);
+  model.load_began = now_;
+  Expect(loading_ <= settings_.loads_max, [] { return std::string("too many loads at a time"); });
+  if (!Limited()) return;
+  model.held = model.size;
+  Expect(Taken() <= settings_.memory, [&] {
+    return "load of model " + Name(id) +
+           " without room: " + std::to_string((Taken() - settings_.memory).count()) +
+           " bytes are lacking";
+  });
 }
 
 void Checker::CheckUnload(ModelId id) {
   Digest(ToIndex(id));
   Model& model = ModelOf(id);
-  Expect(model.leaving && model.state != Model::State::kUnloading,
+  const bool never_fits = Limited() && model.state == Model::State::kWanted && !Possible(model);
+  Expect((model.leaving || never_fits) && model.state != Model::State::kUnloading,
          [&] { return "unload of model " + Name(id) + ", which nobody wants"; });
   Expect(model.live == 0, [&] {
     return "unload of model " + Name(id) + " before the end of " + std::to_string(model.live) +
            " requests";
   });
-  model.state = Model::State::kUnloading;
+  SetState(model, Model::State::kUnloading);
 }
 
 void Checker::CheckRun(const StartRun& start, const ActionList& actions) {
@@ -240,6 +275,7 @@ void Checker::CheckRun(const StartRun& start, const ActionList& actions) {
   Expect(first != nullptr, [&] { return name() + " is empty or of an unknown request"; });
   const Model& model = ModelOf(start.model);
   Expect(model.state == Model::State::kReady, [&] { return name() + " is of no loaded model"; });
+  ++ModelOf(start.model).running;
   if (members.size() > 1) ++batched_;
   std::int64_t rows = 0;
   const std::uint64_t key = first == nullptr ? 0 : first->batch_key;
@@ -368,8 +404,11 @@ void Checker::CheckEnd(RequestId id, End end, bool by_reject) {
 
 void Checker::CheckIdle() {
   if (waiting_ == 0) return;
-  Expect(runs_.size() > 0 || wake_.has_value(),
+  const bool loads = loading_ > 0 || evicting_ > 0 || unloading_ > 0;
+  Expect(runs_.size() > 0 || wake_.has_value() || (loads && waiting_out_ > 0),
          [] { return std::string("all idle while work waits"); });
+  // A model that has to leave memory for others begins no more runs.
+  if (Limited() && MemoryIsWanted()) return;
   // Runs on several cores and kept orders may hold others up.
   if (may_wait_ > 0 || FreeSlots() == 0) return;
   Expect(batching_holds_ && wake_.has_value(), [&] {

@@ -6,7 +6,9 @@
 /// inside. What holds always: every accepted request has exactly one end, after its run if it has
 /// one, and none is replied to after its client went away; a batch joins only what may be joined;
 /// slots are given once; no slot idles while work waits, unless the batching policy may hold it and
-/// a wake-up is set; nothing is loaded or unloaded twice or too early. What holds by declaration:
+/// a wake-up is set; nothing is loaded, evicted or unloaded twice or too early, and no run begins
+/// on a model that is not in memory; no load begins without room for it, and no model with waiting
+/// requests stays out of memory for long. What holds by declaration:
 /// the order that the dispatch policy says it keeps. A crank costs a few operations per event and
 /// action, so that it runs along always.
 
@@ -53,6 +55,7 @@ class Checker {
     bool running = false;
     bool ended = false;
     bool gone = false;
+    bool cold = false;      ///< Its model was not in memory when it arrived.
     bool ordered = false;   ///< Its model's order holds for it.
     bool may_wait = false;  ///< It may wait beside a free slot, for its model's sake.
   };
@@ -77,9 +80,26 @@ class Checker {
     }
   };
   struct Model {
-    enum class State : unsigned char { kAbsent, kWanted, kLoading, kReady, kUnloading };
+    enum class State : unsigned char {
+      kAbsent,
+      kWanted,
+      kLoading,
+      kReady,
+      kUnloading,
+      kEvicting,
+      kOut
+    };
     State state = State::kAbsent;
+    bool served = false;
     bool leaving = false;
+    std::int64_t waiting = 0;
+    std::int32_t running = 0;
+    Bytes size;  ///< As expected, then as measured.
+    Bytes held;
+    Bytes peak;
+    Duration load_takes_max;
+    Instant load_began;
+    Instant out_since = Instant::Max();  ///< With waiting requests.
     ModelSettings settings;
     std::uint64_t live = 0;  ///< Requests without an end.
     std::vector<Place> order;
@@ -94,6 +114,17 @@ class Checker {
   void Check(const Action& action, const ActionList& actions);
   void CheckLoad(ModelId model);
   void CheckUnload(ModelId model);
+  void CheckEvict(ModelId model);
+  void CheckRefusal(const Reject& reject);
+  void CheckWaits();
+  void EndLoad(Model& model, const LoadFinished& event);
+  void SetState(Model& model, Model::State state);
+  bool Limited() const { return settings_.memory > Bytes(); }
+  /// What models take and their runs may take.
+  Bytes Taken();
+  bool Possible(const Model& model) const;
+  /// May a model that is there be told to leave?
+  bool MemoryIsWanted() { return waiting_out_ > 0 || wanted_ > 0 || Taken() > settings_.memory; }
   void CheckRun(const StartRun& start, const ActionList& actions);
   void CheckMember(const StartRun& start, RequestId member, std::uint64_t key);
   void CheckOrder(Request& request, Model& model);
@@ -103,6 +134,7 @@ class Checker {
   void UsePolicies();
   bool OneOrder(const Model& model) const;
   void CountWaiting(const Request& request, std::int64_t change);
+  void NoteOut(Model& model);
   /// `what` is built only when it is needed.
   template <typename What>
   void Expect(bool holds, What what) {
@@ -133,6 +165,11 @@ class Checker {
   std::int32_t loading_ = 0;
   std::int64_t waiting_ = 0;
   std::int64_t may_wait_ = 0;
+  std::int64_t waiting_out_ = 0;  ///< For models that are not ready.
+  std::int32_t evicting_ = 0;
+  std::int32_t unloading_ = 0;
+  std::int32_t wanted_ = 0;  ///< Models whose first load has not begun.
+  std::vector<Bytes> peaks_;
   std::uint64_t ends_[5] = {};
   std::uint64_t accepted_ = 0;
   std::optional<Instant> wake_;

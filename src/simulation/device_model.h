@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <vector>
 
+#include "base/bytes.h"
 #include "base/random.h"
 #include "base/time.h"
 
@@ -21,6 +22,8 @@ struct SimulatedModel {
   std::uint32_t content_failures = 0;
   std::uint32_t other_failures = 0;
   std::uint32_t load_failures = 0;  ///< Of 1,000 loads.
+  Bytes size = {};                  ///< In memory.
+  Bytes peak = {};                  ///< Of one run of one row.
 };
 
 class DeviceModel {

@@ -31,6 +31,12 @@ PolicyChoice RandomPolicies(Random& random) {
   return choice;
 }
 
+/// Apart from the others, so that their scripts stay as they are.
+void ChooseResidency(Random& random, PolicyChoice& choice) {
+  choice.residency = kResidencyNames[random.Below(kResidencyNames.size())];
+  choice.prediction = kPredictionNames[random.Below(kPredictionNames.size())];
+}
+
 NodeSettings RandomNode(Random& random) {
   NodeSettings node;
   node.tenants.clear();
@@ -125,6 +131,24 @@ SimulationSettings RandomSettings(std::uint64_t seed) {
   return settings;
 }
 
+SimulationSettings RandomCrowdedSettings(std::uint64_t seed) {
+  SimulationSettings settings = RandomSettings(seed);
+  Random random(seed ^ 0xc207d5ULL);
+  ChooseResidency(random, settings.scheduler.node.policies);
+  Bytes sum;
+  for (SimulatedModel& model : settings.models) {
+    model.size = Bytes::KiB(random.Between(100, 20'000));
+    if (OneIn(2, random)) model.peak = Bytes::KiB(random.Between(10, 3'000));
+    if (OneIn(3, random)) model.load = UpToUs(50'000, random);
+    sum += model.size;
+  }
+  settings.scheduler.run_peak_floor = Bytes::KiB(500);
+  // From what fits no model to what fits them all.
+  settings.scheduler.memory = Bytes(sum.count() * random.Between(10, 110) / 100) +
+                              Bytes::KiB(500 * settings.scheduler.slots);
+  return settings;
+}
+
 void PlanRandomScript(const SimulationSettings& settings, std::uint64_t seed, SimulatedNode& node) {
   PlanRandomScript(settings, seed,
                    [&node](Instant at, Event event) { node.Plan(at, std::move(event)); });
@@ -138,7 +162,12 @@ void PlanRandomScript(const SimulationSettings& settings, std::uint64_t seed,
   };
   Instant now = after(Instant(), 1);
   for (std::uint32_t model = 0; model + 1 < kModels; ++model) {
-    plan(now, LoadWanted{now, ModelId{model}});
+    Bytes expected;
+    if (settings.scheduler.memory > Bytes()) {
+      // Not always what it will be.
+      expected = Bytes(settings.models[model].size.count() * random.Between(50, 150) / 100);
+    }
+    plan(now, LoadWanted{now, ModelId{model}, expected});
     if (OneIn(3, random)) {
       const Instant leaves = after(now, random.Between(1, 200'000));
       plan(leaves, UnloadWanted{leaves, ModelId{model}});

@@ -12,6 +12,9 @@ namespace cotenant {
 /// Settings of a small node with several models and tenants, and policies, all drawn from the seed.
 SimulationSettings RandomSettings(std::uint64_t seed);
 
+/// The same node with little memory, models of all sizes, and any residency policy.
+SimulationSettings RandomCrowdedSettings(std::uint64_t seed);
+
 /// Plans arrivals, cancellations, loads, unloads, changes of policy, useless and unknown events,
 /// and a drain at the end. `settings` is what the node was made with.
 void PlanRandomScript(const SimulationSettings& settings, std::uint64_t seed, SimulatedNode& node);

@@ -16,10 +16,15 @@ std::string Saved(const Scheduler& scheduler) {
   return bytes;
 }
 
+/// Every third seed has little memory.
+SimulationSettings SettingsOf(std::uint64_t seed) {
+  return seed % 3 == 0 ? RandomCrowdedSettings(seed) : RandomSettings(seed);
+}
+
 /// Plays a random script, and lets `observe` see its cranks.
 void Play(std::uint64_t seed, SimulatedNode& node, SimulatedNode::Observer observe) {
   node.Observe(std::move(observe));
-  PlanRandomScript(RandomSettings(seed), seed, node);
+  PlanRandomScript(SettingsOf(seed), seed, node);
   node.Run();
 }
 
@@ -28,7 +33,7 @@ void ExpectEnd(const std::string& message, const std::string& end) {
 }
 
 std::string LogOf(std::uint64_t seed, EndCounts* ends = nullptr) {
-  SimulatedNode node(RandomSettings(seed));
+  SimulatedNode node(SettingsOf(seed));
   std::string log;
   EventLogWriter writer;
   EventLogWriter::AppendHead(log);
@@ -44,7 +49,7 @@ TEST(Snapshot, RestoredAtRandomCranksItDecidesAlikeToTheEndUnder300Seeds) {
   std::size_t restored_times = 0;
   for (std::uint64_t seed = 1; seed <= 300; ++seed) {
     Random random(seed ^ 0x5a5eULL);
-    SimulatedNode node(RandomSettings(seed));
+    SimulatedNode node(SettingsOf(seed));
     std::unique_ptr<Scheduler> other;
     ActionList answer;
     std::string wanted;
@@ -85,7 +90,7 @@ TEST(Snapshot, RestoredAtRandomCranksItDecidesAlikeToTheEndUnder300Seeds) {
 
 TEST(Snapshot, CutBytesAreRefusedWithTheOffset) {
   std::string bytes;
-  SimulatedNode node(RandomSettings(3));
+  SimulatedNode node(SettingsOf(3));
   Play(3, node, [&](Instant, std::span<const Event>, const ActionList&) {
     if (node.scheduler().Running() > 0) bytes = Saved(node.scheduler());
   });
@@ -101,7 +106,7 @@ TEST(Snapshot, ChangedBytesAreRefusedOrMakeASoundBrain) {
   std::size_t taken = 0;
   for (std::uint64_t seed = 1; seed <= 30; ++seed) {
     Random random(seed);
-    SimulatedNode node(RandomSettings(seed));
+    SimulatedNode node(SettingsOf(seed));
     Play(seed, node, [&](Instant now, std::span<const Event>, const ActionList&) {
       if (random.Below(40) != 0) return;
       std::string bytes = Saved(node.scheduler());
@@ -142,7 +147,7 @@ TEST(Replay, LogsOf200RandomScriptsGiveTheSameActions) {
 
 TEST(Replay, LogThatBeginsInTheMiddleGivesTheSameActions) {
   for (std::uint64_t seed = 1; seed <= 60; ++seed) {
-    SimulatedNode node(RandomSettings(seed));
+    SimulatedNode node(SettingsOf(seed));
     std::string log;
     EventLogWriter writer;
     std::uint64_t crank = 0;
@@ -165,7 +170,7 @@ TEST(Replay, LogThatBeginsInTheMiddleGivesTheSameActions) {
 }
 
 TEST(Replay, GapIsCountedAndGoneOverFromTheNextSnapshot) {
-  SimulatedNode node(RandomSettings(5));
+  SimulatedNode node(SettingsOf(5));
   std::string log;
   EventLogWriter writer;
   EventLogWriter::AppendHead(log);

@@ -51,6 +51,9 @@ void SimulatedNode::CarryOut(const ActionList& actions) {
     } else if (const auto* unload = std::get_if<StartUnload>(&action)) {
       const Instant done = now_ + Duration::Milliseconds(1);
       Plan(done, Unloaded{done, unload->model, {}});
+    } else if (const auto* evict = std::get_if<StartEvict>(&action)) {
+      const Instant done = now_ + Duration::Microseconds(500);
+      Plan(done, Evicted{done, evict->model, device_.model(ToIndex(evict->model)).size});
     } else if (const auto* wake = std::get_if<WakeAt>(&action)) {
       Plan(wake->at, Woken{wake->at});
     }
@@ -79,7 +82,7 @@ Event SimulatedNode::EndOf(const StartRun& run, Instant ends, Duration takes) {
       return RunFailed{ends, run.run, takes, Code::kInternal, false};
     case DeviceModel::Outcome::kGood: break;
   }
-  return RunFinished{ends, run.run, takes, {}};
+  return RunFinished{ends, run.run, takes, device_.model(ToIndex(run.model)).peak};
 }
 
 void SimulatedNode::WriteReply(RequestId request) {
@@ -99,6 +102,7 @@ void SimulatedNode::Load(ModelId model) {
   event.model = model;
   event.settings = settings_.model_settings[ToIndex(model)];
   event.ran_for = takes;
+  event.mapped = device_.model(ToIndex(model)).size;
   Plan(done, event);
 }
 

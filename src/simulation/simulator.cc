@@ -16,6 +16,7 @@ SchedulerSettings SettingsOf(const Scenario& scenario) {
   SchedulerSettings settings;
   settings.slots = scenario.device.slots;
   settings.inline_beyond_slots_max = scenario.device.slots;
+  settings.memory = scenario.device.memory;
   settings.node = scenario.node;
   return settings;
 }
@@ -83,6 +84,10 @@ SimulationReport Simulator::Body::Run() {
   report.result = tally_.Result();
   report.result.command = "simulate";
   report.result.seed = options_.seed;
+  if (Limited()) {
+    memory_.limit = settings_.memory;
+    report.result.memory = memory_;
+  }
   report.result.simulated = {checker_.digest(),  checker_.cranks(),        checker_.starts(),
                              checker_.batched(), checker_.inline_starts(), now_ - start_};
   return report;
@@ -100,10 +105,8 @@ void Simulator::Body::Crank() {
 void Simulator::Body::LoadAll() {
   for (std::size_t i = 0; i < scenario_.models.size(); ++i) {
     const auto id = static_cast<ModelId>(i);
-    scenario_model_.push_back(i);
+    AddModel(i, false);
     serving_.push_back(id);
-    load_fails_.push_back(false);
-    events_.push_back(LoadWanted{now_, id});
   }
   Crank();
   while (!planned_.empty()) {
@@ -186,6 +189,7 @@ void Simulator::Body::Happen(const Planned& planned) {
     case Kind::kFaultOver: cpu_.Slow(100, planned.at); break;
     case Kind::kLoaded: EndLoad(ModelId{index}); break;
     case Kind::kUnloaded: events_.push_back(Unloaded{planned.at, ModelId{index}, {}}); break;
+    case Kind::kEvicted: events_.push_back(Evicted{planned.at, ModelId{index}, {}}); break;
   }
   for (const std::uint32_t occupant : cpu_.Hastened()) PlanEnd(occupancy_of_[occupant]);
   cpu_.ForgetHastened();
@@ -199,6 +203,10 @@ void Simulator::Body::EndOccupancy(std::uint32_t index, std::uint64_t sequence) 
   const Instant start = cpu_.StartOf(occupancy.occupant);
   cpu_.End(occupancy.occupant, now_);
   occupancy.occupant = kNowhere;
+  if (occupancy.load) {
+    EndLoad(*occupancy.load);
+    return occupancies_.Give(index);
+  }
   if (occupancy.on_worker) ++free_workers_;
   Duration total;
   for (const InlineRun& run : occupancy.runs) total += run.takes;
@@ -216,7 +224,8 @@ void Simulator::Body::EndOccupancy(std::uint32_t index, std::uint64_t sequence) 
     if (fails) {
       events_.push_back(RunFailed{done, run.run, done - began, Code::kInternal, false});
     } else {
-      events_.push_back(RunFinished{done, run.run, done - began, {}});
+      const Bytes peak = Limited() ? model.profile.ForRows(run.rows).peak : Bytes();
+      events_.push_back(RunFinished{done, run.run, done - began, peak});
     }
     began = done;
   }

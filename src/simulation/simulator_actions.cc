@@ -12,6 +12,7 @@ namespace cotenant {
 namespace {
 
 constexpr Duration kUnloadTakes = Duration::Milliseconds(1);
+constexpr Duration kEvictTakes = Duration::Milliseconds(1);
 
 ModelSettings SettingsOf(const ScenarioModel& model) {
   ModelSettings settings;
@@ -31,21 +32,50 @@ void Simulator::Body::BeginFault(const Fault& fault) {
   } else if (const auto* stop = std::get_if<Stop>(&fault)) {
     cpu_.Freeze(now_, now_ + stop->lasts);
   } else if (const auto* reload = std::get_if<Reload>(&fault)) {
-    const auto id = static_cast<ModelId>(scenario_model_.size());
     const ScenarioModel& model = scenario_.models[reload->model];
-    scenario_model_.push_back(reload->model);
-    load_fails_.push_back(reload->fails || random_.Below(1'000) < model.load_failures_per_mille);
-    events_.push_back(LoadWanted{now_, id});
+    AddModel(reload->model, reload->fails || random_.Below(1'000) < model.load_failures_per_mille);
   }
 }
 
+void Simulator::Body::AddModel(std::size_t scenario_model, bool fails) {
+  const ModelProfile& profile = scenario_.models[scenario_model].profile;
+  const auto id = static_cast<ModelId>(models_.size());
+  models_.push_back({scenario_model, fails, false, {}});
+  events_.push_back(LoadWanted{now_, id, profile.mapped + profile.anonymous});
+}
+
+void Simulator::Body::BeginLoad(ModelId id) {
+  Model& model = models_[ToIndex(id)];
+  const ScenarioModel& of = ModelOf(id);
+  model.load_began = now_;
+  if (!Limited()) return Plan(now_ + Draw(of.profile.load), Kind::kLoaded, ToIndex(id));
+  if (model.served) {
+    model.load_fails =
+        of.load_failures_per_mille > 0 && random_.Below(1'000) < of.load_failures_per_mille;
+  }
+  // The load thread computes beside the slots' runs.
+  const Duration takes = Draw(of.profile.load);
+  const std::uint32_t index = occupancies_.Take();
+  Occupancy& occupancy = occupancies_[index];
+  occupancy.runs.clear();
+  occupancy.on_worker = false;
+  occupancy.load = id;
+  occupancy.occupant = cpu_.Begin(now_, now_, takes, takes, 1);
+  PlanEnd(index);
+}
+
 void Simulator::Body::EndLoad(ModelId id) {
-  if (load_fails_[ToIndex(id)]) {
+  Model& known = models_[ToIndex(id)];
+  ++memory_.loads;
+  memory_.load_time += now_ - known.load_began;
+  if (known.load_fails) {
+    ++memory_.loads_failed;
     events_.push_back(LoadFailed{now_, id, Code::kInternal});
     return;
   }
-  const ScenarioModel& model = scenario_.models[scenario_model_[ToIndex(id)]];
-  AppendProfileEvents(model.profile, id, now_, events_);
+  const ScenarioModel& model = ModelOf(id);
+  if (!known.served) AppendProfileEvents(model.profile, id, now_, events_);
+  known.served = true;
   LoadFinished event;
   event.at = now_;
   event.model = id;
@@ -53,8 +83,14 @@ void Simulator::Body::EndLoad(ModelId id) {
   event.ran_for = model.profile.load.empty() ? Duration() : model.profile.load.Median();
   event.anonymous = model.profile.anonymous;
   event.mapped = model.profile.mapped;
+  if (Limited()) {
+    event.ran_for = now_ - known.load_began;
+    for (const RunTimes& run : model.profile.runs) {
+      event.run_peak = std::max(event.run_peak, run.peak);
+    }
+  }
   events_.push_back(std::move(event));
-  ModelId& serving = serving_[scenario_model_[ToIndex(id)]];
+  ModelId& serving = serving_[known.scenario_model];
   if (serving == id) return;
   events_.push_back(UnloadWanted{now_, serving});
   serving = id;
@@ -65,17 +101,19 @@ void Simulator::Body::CarryOut() {
     if (const auto* run = std::get_if<StartRun>(&action)) {
       Start(*run);
     } else if (const auto* reply = std::get_if<Reply>(&action)) {
-      EndRequest(reply->request, reply->end, {});
+      EndRequest(reply->request, reply->end, {}, reply->cold);
     } else if (const auto* reject = std::get_if<Reject>(&action)) {
-      EndRequest(reject->request, reject->end, reject->reason);
+      EndRequest(reject->request, reject->end, reject->reason, false);
     } else if (const auto* wake = std::get_if<WakeAt>(&action)) {
       wake_ = wake->at;
       Plan(wake->at, Kind::kWake);
     } else if (const auto* load = std::get_if<StartLoad>(&action)) {
-      const ModelProfile& profile = scenario_.models[scenario_model_[ToIndex(load->model)]].profile;
-      Plan(now_ + Draw(profile.load), Kind::kLoaded, ToIndex(load->model));
+      BeginLoad(load->model);
     } else if (const auto* unload = std::get_if<StartUnload>(&action)) {
       Plan(now_ + kUnloadTakes, Kind::kUnloaded, ToIndex(unload->model));
+    } else if (const auto* evict = std::get_if<StartEvict>(&action)) {
+      ++memory_.evictions;
+      Plan(now_ + kEvictTakes, Kind::kEvicted, ToIndex(evict->model));
     } else if (std::holds_alternative<Drained>(action)) {
       drained_ = true;
     }
@@ -86,16 +124,17 @@ void Simulator::Body::CarryOut() {
 }
 
 void Simulator::Body::Start(const StartRun& run) {
-  const std::size_t model = scenario_model_[ToIndex(run.model)];
+  const std::size_t model = models_[ToIndex(run.model)].scenario_model;
   const auto [alone, beside] = DrawRun(model, run.rows, run.where == Where::kWorker);
   if (run.where == Where::kInline) {
-    chain_.push_back({run.run, model, alone});
+    chain_.push_back({run.run, model, run.rows, alone});
     return;
   }
   const std::uint32_t index = occupancies_.Take();
   Occupancy& occupancy = occupancies_[index];
-  occupancy.runs.assign(1, {run.run, model, alone});
+  occupancy.runs.assign(1, {run.run, model, run.rows, alone});
   occupancy.on_worker = true;
+  occupancy.load.reset();
   const bool handed_over = --free_workers_ < 0;
   const Instant start = handed_over ? now_ + Draw(scenario_.device.costs.hand_over) : now_;
   occupancy.occupant = cpu_.Begin(now_, start, alone, beside, run.cores);
@@ -108,6 +147,7 @@ void Simulator::Body::StartChain() {
   Duration total;
   for (const InlineRun& run : chain_) total += run.takes;
   occupancy.on_worker = false;
+  occupancy.load.reset();
   occupancy.runs.swap(chain_);
   chain_.clear();
   occupancy.occupant = cpu_.Begin(now_, now_, total, total, 1);
@@ -142,7 +182,7 @@ std::pair<Duration, Duration> Simulator::Body::DrawRun(std::size_t model, std::i
   return {std::max(alone, Duration::Nanoseconds(1)), std::max(beside, Duration::Nanoseconds(1))};
 }
 
-void Simulator::Body::EndRequest(RequestId id, End end, RejectReason reason) {
+void Simulator::Body::EndRequest(RequestId id, End end, RejectReason reason, bool cold) {
   Request* const request = Find(id);
   COTENANT_CHECK(request != nullptr);
   EndedRequest& ended = request->ended;
@@ -158,6 +198,7 @@ void Simulator::Body::EndRequest(RequestId id, End end, RejectReason reason) {
     case End::kFailed: ended.end = RunEnd::kFailed; break;
   }
   ended.reason = static_cast<std::size_t>(reason);
+  ended.cold = cold;
   const auto index = static_cast<std::uint32_t>(ToIndex(id));
   const Duration takes = Draw(scenario_.device.costs.reply);
   if (takes == Duration()) return Written(index, now_);

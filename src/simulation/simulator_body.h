@@ -39,14 +39,23 @@ class Simulator::Body {
   struct InlineRun {
     RunId run{};
     std::size_t model = 0;
+    std::int32_t rows = 1;
     Duration takes;  ///< Alone.
   };
-  /// A worker's run, or a chain of inline runs.
+  /// A worker's run, a chain of inline runs, or a load.
   struct Occupancy {
     std::uint64_t sequence = 0;
     std::uint32_t occupant = kNowhere;
     bool on_worker = false;
     std::vector<InlineRun> runs;
+    std::optional<ModelId> load;
+  };
+  /// A model by its number.
+  struct Model {
+    std::size_t scenario_model = 0;
+    bool load_fails = false;
+    bool served = false;
+    Instant load_began;
   };
   /// What happens at a time.
   struct Planned {
@@ -59,7 +68,8 @@ class Simulator::Body {
       kFault,
       kFaultOver,
       kLoaded,
-      kUnloaded
+      kUnloaded,
+      kEvicted
     };
     Instant at;
     std::uint64_t sequence = 0;
@@ -82,12 +92,19 @@ class Simulator::Body {
   void EndOccupancy(std::uint32_t index, std::uint64_t sequence);
   void Vanish(RequestId id, Instant at);
   void BeginFault(const Fault& fault);
+  /// One more number of the scenario's model, to be loaded.
+  void AddModel(std::size_t scenario_model, bool fails);
+  void BeginLoad(ModelId model);
   void EndLoad(ModelId model);
+  bool Limited() const { return settings_.memory > Bytes(); }
+  const ScenarioModel& ModelOf(ModelId id) const {
+    return scenario_.models[models_[ToIndex(id)].scenario_model];
+  }
   void CarryOut();
   void Start(const StartRun& run);
   void StartChain();
   void PlanEnd(std::uint32_t occupancy);
-  void EndRequest(RequestId id, End end, RejectReason reason);
+  void EndRequest(RequestId id, End end, RejectReason reason, bool cold);
   void Written(std::uint32_t request, Instant at);
   Duration Draw(const TimeDistribution& times);
   std::pair<Duration, Duration> DrawRun(std::size_t model, std::int32_t rows, bool beside);
@@ -128,9 +145,9 @@ class Simulator::Body {
   std::int32_t free_workers_ = 0;  ///< Whose runs ended with this crank: they take the next ones.
   std::vector<Instant> reader_free_;  ///< Each I/O thread reads one request at a time.
   std::size_t reader_ = 0;
-  std::vector<std::size_t> scenario_model_;  ///< By ModelId.
-  std::vector<bool> load_fails_;             ///< By ModelId.
-  std::vector<ModelId> serving_;             ///< By the scenario's model.
+  std::vector<Model> models_;     ///< By ModelId.
+  std::vector<ModelId> serving_;  ///< By the scenario's model.
+  MemoryResult memory_;
 };
 
 }  // namespace cotenant

@@ -108,6 +108,11 @@ void Story::Decide(Instant now, const Decision& decision) {
     const bool news = !held_ || held_->reason != hold->reason || held_->rows != hold->rows;
     if (!waiting_ || hold->model != arrived_->model || !news) return;
     held_ = *hold;
+  } else if (const auto* load = std::get_if<LoadDecision>(&decision)) {
+    if (!waiting_ || load->model != arrived_->model) return;
+  } else if (const auto* evict = std::get_if<EvictDecision>(&decision)) {
+    const bool concerns = evict->model == arrived_->model || evict->asked == arrived_->model;
+    if (!waiting_ || !concerns) return;
   } else if (!IsAbout(decision, request_)) {
     if (waiting_ && start != nullptr) ++began_before_[start->model];
     return;

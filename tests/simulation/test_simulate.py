@@ -114,7 +114,7 @@ WRONG = [
     (["SCENARIO", "--seeds=9..1"], r"--seeds.*expected two seeds"),
     (["SCENARIO", "--seeds=x"], r"--seeds.*expected two seeds"),
     (["SCENARIO", "--policy=dispatch=edv"], r"'?edv'?.*edf"),
-    (["SCENARIO", "--policy=order=edf"], r"expected dispatch=NAME, batching=NAME or admission=NAME"),
+    (["SCENARIO", "--policy=order=edf"], r"expected dispatch=NAME, batching=NAME, admission=NAME, residency=NAME or prediction=NAME"),
     (["SCENARIO", "--sed=1"], r"--sed.*--seed"),
     (["SCENARIO", "--replay=x"], r"not both"),
     (["SCENARIO", "--seeds=1..2", "--record=x"], r"--record takes one seed"),

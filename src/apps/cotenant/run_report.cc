@@ -102,6 +102,16 @@ std::string Reasons(const GroupResult& all) {
   return text.empty() ? text : text + "\n";
 }
 
+std::string Memory(const RunResult& result) {
+  if (!result.memory) return "";
+  const MemoryResult& memory = *result.memory;
+  return "memory " + std::to_string(memory.limit.count() >> 20) +
+         " MiB: " + std::to_string(result.all.cold_starts) + " cold starts, " +
+         std::to_string(memory.loads) + " loads (" + std::to_string(memory.loads_failed) +
+         " failed) in " + Formatted("%.2f", memory.load_time.seconds()) + " s, " +
+         std::to_string(memory.evictions) + " evictions\n";
+}
+
 }  // namespace
 
 std::string AlignedTable(const std::vector<std::vector<std::string>>& rows) {
@@ -137,7 +147,7 @@ std::string PercentText(const std::optional<std::int64_t>& thousandths) {
 }
 
 std::string RunTables(const RunResult& result) {
-  std::string text = GroupTable(result) + Reasons(result.all);
+  std::string text = GroupTable(result) + Reasons(result.all) + Memory(result);
   for (const auto& [error, count] : result.errors) {
     text += std::to_string(count) + " x " + error + "\n";
   }

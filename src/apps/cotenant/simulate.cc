@@ -93,13 +93,16 @@ Status UsePolicies(const std::vector<std::string>& choices, PolicyChoice& polici
   for (const std::string& choice : choices) {
     const std::size_t equals = choice.find('=');
     const std::string kind = choice.substr(0, equals);
-    std::string* const which = kind == "dispatch"    ? &policies.dispatch
-                               : kind == "batching"  ? &policies.batching
-                               : kind == "admission" ? &policies.admission
-                                                     : nullptr;
+    std::string* const which = kind == "dispatch"     ? &policies.dispatch
+                               : kind == "batching"   ? &policies.batching
+                               : kind == "admission"  ? &policies.admission
+                               : kind == "residency"  ? &policies.residency
+                               : kind == "prediction" ? &policies.prediction
+                                                      : nullptr;
     if (which == nullptr || equals == std::string::npos) {
       return InvalidArgument("--policy=" + choice +
-                             ": expected dispatch=NAME, batching=NAME or admission=NAME");
+                             ": expected dispatch=NAME, batching=NAME, admission=NAME, "
+                             "residency=NAME or prediction=NAME");
     }
     *which = choice.substr(equals + 1);
   }

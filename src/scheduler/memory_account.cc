@@ -1,0 +1,72 @@
+/// The account of memory: what models take, what is kept for their runs, what is free.
+///
+/// A model takes its size from the start of its load until it has left. Runs take what their peaks
+/// are beyond that: activations belong to the threads that run, so the account keeps the greatest
+/// peaks of the models in memory, one for each slot.
+
+#include <algorithm>
+#include <functional>
+
+#include "scheduler/body.h"
+
+namespace cotenant {
+
+void Scheduler::Body::Reckon() {
+  taken_ = Bytes();
+  for (const ModelRecord& model : models_) taken_ += model.memory.held;
+  reserve_ = PeaksWith(nullptr);
+}
+
+Bytes Scheduler::Body::PeaksWith(const ModelRecord* coming) {
+  using State = ModelRecord::State;
+  const auto slots = static_cast<std::size_t>(slots_.total());
+  const Bytes least = settings_.run_peak_floor;
+  peaks_.clear();
+  for (const ModelRecord& model : models_) {
+    if (model.Resident() || model.state == State::kLoading || &model == coming) {
+      peaks_.push_back(std::max(model.memory.peak, least));
+    }
+  }
+  if (peaks_.size() > slots) {
+    std::ranges::nth_element(peaks_, peaks_.begin() + slots_.total(), std::greater<>());
+    peaks_.resize(slots);
+  }
+  Bytes sum(least.count() * static_cast<std::int64_t>(slots - peaks_.size()));
+  for (const Bytes peak : peaks_) sum += peak;
+  return sum;
+}
+
+Bytes Scheduler::Body::NeedOf(const ModelRecord& model) {
+  return model.memory.size + (PeaksWith(&model) - reserve_);
+}
+
+bool Scheduler::Body::Possible(const ModelRecord& model) const {
+  const Bytes others(settings_.run_peak_floor.count() * (slots_.total() - 1));
+  const Bytes peak = std::max(model.memory.peak, settings_.run_peak_floor);
+  return model.memory.size + peak + others <= settings_.memory;
+}
+
+void Scheduler::Body::LearnPeak(ModelRecord& model, Bytes peak) {
+  if (peak <= model.memory.peak) return;
+  model.memory.peak = peak;
+  Reckon();
+  Stir();
+}
+
+Bytes Scheduler::Body::OnTheirWayOut() const {
+  using State = ModelRecord::State;
+  Bytes sum;
+  for (const ModelRecord& model : models_) {
+    const bool goes = model.state == State::kLeaving || model.state == State::kEvicting ||
+                      model.state == State::kUnloading;
+    if (goes) sum += model.memory.held;
+  }
+  return sum;
+}
+
+MemoryFacts Scheduler::Body::Memory() const {
+  if (!Limited()) return {};
+  return {settings_.memory, taken_, reserve_, Free()};
+}
+
+}  // namespace cotenant

@@ -1,0 +1,298 @@
+/// Which models are in memory, while that is limited.
+///
+/// A request of a model that is out waits in its queue, which is not ready until the model is back.
+/// The model whose earliest request is due first is loaded first, and nothing is loaded before it:
+/// small loads would else take the room that a large one waits for. Room is made by the residency
+/// policy's plan; what it may not take now (`Holds`) is waited for. Nothing is looked at anew until
+/// something has changed that could change the answer (`Stir`).
+
+#include <algorithm>
+
+#include "base/check.h"
+#include "policy/greedy_dual_credit.h"
+#include "scheduler/body.h"
+#include "scheduler/residency_times.h"
+
+namespace cotenant {
+
+void Scheduler::Body::On(const Evicted& event) {
+  ModelRecord* model = FindModel(event.model);
+  if (model == nullptr || model->state != ModelRecord::State::kEvicting) return;
+  model->state = ModelRecord::State::kOut;
+  model->memory.held = Bytes();
+  Reckon();
+  Stir();
+  if (model->waiting > 0) loads_waiting_.push_back(event.model);
+  UnloadIfDone(event.model);
+}
+
+void Scheduler::Body::Credit(ModelMemory& memory) const {
+  const ResidentVariantView variant{memory.size, 0, std::min(memory.load_takes, kCreditedLoadMost)};
+  memory.credit = credit_floor_ + GreedyDualWorth(variant, kColdPenalty);
+}
+
+void Scheduler::Body::NoteUse(ModelRecord& model, Instant at) {
+  ModelMemory& memory = model.memory;
+  // Events of different threads may be out of order.
+  memory.last_used = std::max(at, memory.history.last);
+  const bool foreseen = memory.expected < Instant::Max() &&
+                        memory.last_used + kForecastWindow >= memory.expected &&
+                        memory.last_used <= memory.expected + kForecastWindow;
+  memory.history.Record(memory.last_used, foreseen);
+  Credit(memory);
+  if (!residency_->proactive()) return;
+  score_.Arrived(memory.tested, memory.last_used);
+  const RequestForecast forecast =
+      prediction_->Forecast(memory.history, memory.last_used, kForecastHorizon);
+  memory.expected = forecast.next;
+  score_.Test(memory.tested, memory.history, forecast, memory.last_used, kForecastHorizon);
+}
+
+Instant Scheduler::Body::DueOf(Instant deadline, Instant arrived) {
+  return std::min(deadline, arrived + kLoadPatience);
+}
+
+void Scheduler::Body::Await(const Request& request, ModelRecord& model) {
+  model.memory.due = std::min(model.memory.due, DueOf(request.deadline, request.at));
+  if (model.state == ModelRecord::State::kOut && model.waiting == 1) {
+    loads_waiting_.push_back(request.model);
+  }
+  Stir();
+}
+
+void Scheduler::Body::NoLongerAwaited(ModelId id, ModelRecord& model) {
+  if (!InMemory(model)) model.memory.due = Instant::Max();
+  if (model.state == ModelRecord::State::kOut) std::erase(loads_waiting_, id);
+  if (!InMemory(model) || MemoryIsWanted()) Stir();
+}
+
+std::optional<Reject> Scheduler::Body::NotLoadable(const Request& request,
+                                                   const ModelRecord& model) {
+  if (!Possible(model)) {
+    return Reject{
+        request.id, End::kRejected, Code::kResourceExhausted, RejectReason::kNeverFits, {}, {}, {}};
+  }
+  if (model.memory.retry_at <= now_) return std::nullopt;
+  return Reject{request.id,
+                End::kRejected,
+                Code::kUnavailable,
+                RejectReason::kLoadFailed,
+                {},
+                model.memory.retry_at - now_,
+                {}};
+}
+
+/// Until the model is in memory, were its load wanted by `due`: its own load, and those before it.
+Duration Scheduler::Body::LoadWait(const ModelRecord& asked, Instant due) const {
+  const auto left = [this](const ModelRecord& model) {
+    return std::max(model.memory.load_began + model.memory.load_takes - now_, Duration());
+  };
+  if (asked.state == ModelRecord::State::kLoading) return left(asked);
+  Duration before;
+  for (const ModelRecord& model : models_) {
+    if (model.state == ModelRecord::State::kLoading) before += left(model);
+  }
+  for (const ModelId id : loads_waiting_) {
+    const ModelRecord& model = models_[ToIndex(id)];
+    if (&model != &asked && model.memory.due < due) before += model.memory.load_takes;
+  }
+  return before / std::max(settings_.loads_max, 1) + asked.memory.load_takes;
+}
+
+void Scheduler::Body::TendMemory() {
+  if (tend_at_ <= now_) Stir();
+  if (!stirred_) return;
+  stirred_ = false;
+  tend_at_ = Instant::Max();
+  if (Free() < Bytes()) GiveBack(Bytes() - Free());
+  while (loading_ < settings_.loads_max) {
+    const std::optional<ModelId> next = NextLoad();
+    if (!next) return Foresee();
+    const Room room = MakeRoom(*next);
+    if (room == Room::kLater) return;
+    if (room == Room::kNow) BeginLoad(*next);
+  }
+}
+
+std::optional<ModelId> Scheduler::Body::NextLoad() {
+  if (std::ranges::find(loads_waiting_, room_for_) != loads_waiting_.end()) return room_for_;
+  room_for_ = kNoModelId;
+  if (loads_waiting_.empty()) return std::nullopt;
+  return *std::ranges::min_element(loads_waiting_, {},
+                                   [this](ModelId id) { return models_[ToIndex(id)].memory.due; });
+}
+
+Scheduler::Body::Room Scheduler::Body::MakeRoom(ModelId id) {
+  const ModelRecord& model = models_[ToIndex(id)];
+  if (!Possible(model)) {
+    RefuseLoad(id, RejectReason::kNeverFits);
+    return Room::kNever;
+  }
+  const Bytes need = NeedOf(model);
+  if (need <= Free()) return Room::kNow;
+  // What is lacking already is given back first.
+  if (OnTheirWayOut() > Bytes() || Free() < Bytes()) return Room::kLater;
+  const Bytes lacking = need - Free();
+  const std::size_t place = FillView(&model, true);
+  residency_->Procure(view_, place, plan_);
+  if (TakeAway(place, lacking, EvictReason::kForModel)) {
+    // Not for whom that pushes out, however soon its requests are due.
+    room_for_ = id;
+    return Room::kLater;
+  }
+  if (SomebodyHolds(place)) return Room::kLater;
+  // Nothing that the policy would take is in anybody's hands. What control asks for is done
+  // nevertheless; so is what only the room kept for the runs of others hides from the policy.
+  if (model.state == ModelRecord::State::kQueued || need > view_.total) {
+    PlanLeastRecentlyUsed(lacking);
+    if (TakeAway(place, Bytes(), EvictReason::kForced)) {
+      room_for_ = id;
+      return Room::kLater;
+    }
+  }
+  RefuseLoad(id, RejectReason::kNoRoom);
+  return Room::kNever;
+}
+
+/// Models or their runs took more than was expected.
+void Scheduler::Body::GiveBack(Bytes bytes) {
+  bytes -= OnTheirWayOut();
+  if (bytes <= Bytes()) return;
+  FillView(nullptr, true);
+  residency_->Release(view_, bytes, plan_);
+  if (TakeAway(kNotInView, bytes, EvictReason::kShortage)) return;
+  if (SomebodyHolds(kNotInView)) return;
+  PlanLeastRecentlyUsed(bytes);
+  TakeAway(kNotInView, bytes, EvictReason::kShortage);
+}
+
+/// Nobody waits for a load: what was to leave stays, and what is expected may come.
+void Scheduler::Body::Foresee() {
+  if (Free() >= Bytes()) KeepLeaving();
+  if (!residency_->proactive() || OnTheirWayOut() > Bytes()) return;
+  const ModelRecord* expected = nullptr;
+  for (const ModelRecord& model : models_) {
+    if (model.state != ModelRecord::State::kOut || model.unload_wanted || !Possible(model) ||
+        model.memory.retry_at > now_ || model.memory.expected == Instant::Max()) {
+      continue;
+    }
+    if (ExpectedNow(model)) {
+      if (expected == nullptr || model.memory.expected < expected->memory.expected) {
+        expected = &model;
+      }
+    } else if (model.memory.expected > now_) {
+      tend_at_ = std::min(tend_at_, model.memory.expected - kForecastWindow);
+    }
+  }
+  if (expected != nullptr) {
+    const std::size_t place = FillView(expected, false);
+    residency_->Procure(view_, place, plan_);
+    const bool chosen =
+        std::ranges::find(plan_.changes, place, &ResidencyChange::model) != plan_.changes.end();
+    const Bytes need = NeedOf(*expected);
+    if (chosen && need <= Free()) return BeginLoad(view_ids_[place]);
+    if (chosen && TakeAway(place, need - Free(), EvictReason::kForModel)) return;
+  }
+  FillView(nullptr, false);
+  residency_->Improve(view_, plan_);
+  for (const ResidencyChange& change : plan_.changes) {
+    const ModelId id = view_ids_[change.model];
+    const ModelRecord& model = models_[ToIndex(id)];
+    if (change.variant == kNoVariant || model.state != ModelRecord::State::kOut ||
+        view_models_[change.model].held || model.unload_wanted || !Possible(model)) {
+      continue;
+    }
+    const Bytes need = NeedOf(model);
+    if (need <= Free()) return BeginLoad(id);
+    TakeAway(change.model, need - Free(), EvictReason::kForModel);
+    return;
+  }
+}
+
+void Scheduler::Body::KeepLeaving() {
+  for (ModelRecord& model : models_) {
+    if (model.state != ModelRecord::State::kLeaving) continue;
+    model.state = ModelRecord::State::kReady;
+    model.memory.due = Instant::Max();
+    TouchAll(model);
+  }
+}
+
+void Scheduler::Body::EndLoading(ModelRecord& model, const LoadFinished& event) {
+  ModelMemory& memory = model.memory;
+  memory.size = memory.held = event.anonymous + event.mapped;
+  memory.peak = std::max(memory.peak, event.run_peak);
+  memory.load_takes = event.ran_for;
+  memory.since = now_;
+  memory.ran = false;
+  memory.due = Instant::Max();
+  memory.retry_at = Instant();
+  memory.backoff = Duration();
+  Credit(memory);
+  Reckon();
+  Stir();
+  TouchAll(model);
+}
+
+void Scheduler::Body::KeepOut(ModelId id, ModelRecord& model, const LoadFailed& event) {
+  ModelMemory& memory = model.memory;
+  model.state = ModelRecord::State::kOut;
+  memory.held = Bytes();
+  memory.backoff = std::clamp(memory.backoff * 2, kRetryLeast, kRetryMost);
+  memory.retry_at = now_ + memory.backoff;
+  Reckon();
+  Stir();
+  RefuseWaiting(model, event.code, RejectReason::kLoadFailed, memory.backoff);
+  UnloadIfDone(id);
+}
+
+/// Its requests wait from now on; it goes with its last run.
+void Scheduler::Body::Leave(ModelId id) {
+  ModelRecord& model = models_[ToIndex(id)];
+  COTENANT_CHECK(InMemory(model));
+  credit_floor_ = GreedyDualFloor(credit_floor_, model.memory.credit);
+  model.state = ModelRecord::State::kLeaving;
+  for (std::uint32_t i = model.first_queue; i != kNowhere; i = queues_.queue(i).next) {
+    queues_.Summarise(i, kNowhere);
+    const Queue& queue = queues_.queue(i);
+    model.memory.due = std::min(model.memory.due, DueOf(queue.deadline, queue.oldest));
+  }
+  TouchAll(model);
+  if (model.running == 0) Evict(id);
+}
+
+void Scheduler::Body::Evict(ModelId id) {
+  models_[ToIndex(id)].state = ModelRecord::State::kEvicting;
+  out_->actions.push_back(StartEvict{id});
+}
+
+void Scheduler::Body::RefuseLoad(ModelId id, RejectReason reason) {
+  ModelRecord& model = models_[ToIndex(id)];
+  if (model.state == ModelRecord::State::kQueued) {
+    std::erase(loads_waiting_, id);
+    model.state = ModelRecord::State::kUnloading;
+    out_->actions.push_back(StartUnload{id});
+    return;
+  }
+  const bool never = reason == RejectReason::kNeverFits;
+  RefuseWaiting(model, never ? Code::kResourceExhausted : Code::kUnavailable, reason, {});
+}
+
+void Scheduler::Body::RefuseWaiting(ModelRecord& model, Code code, RejectReason reason,
+                                    Duration retry_after) {
+  while (model.first_queue != kNowhere) {
+    const std::uint32_t index = queues_.First(model.first_queue);
+    const Request& request = requests_[index];
+    accounts_.Charge(request.tenant, Duration() - request.cost);
+    Dequeue(index);
+    if (out_->with_reasons) NoteEnd(request, End::kRejected, reason);
+    EndByReject(index, {request.id, End::kRejected, code, reason, {}, retry_after, {}});
+    LeaveModel(request.model);
+  }
+}
+
+void Scheduler::Body::TouchAll(const ModelRecord& model) {
+  for (std::uint32_t i = model.first_queue; i != kNowhere; i = queues_.queue(i).next) Touch(i);
+}
+
+}  // namespace cotenant

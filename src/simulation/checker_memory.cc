@@ -1,0 +1,117 @@
+/// What holds while memory is limited.
+
+#include <algorithm>
+#include <functional>
+
+#include "simulation/checker.h"
+
+namespace cotenant {
+namespace {
+
+std::string Name(auto id) { return std::to_string(ToIndex(id)); }
+
+/// No model with waiting requests is out of memory for longer: this, and ten times all loads.
+constexpr Duration kOutLongest = Duration::Seconds(10);
+constexpr std::int64_t kOutLoads = 10;
+
+}  // namespace
+
+void Checker::NoteOut(Model& model) {
+  const bool out = model.waiting > 0 && model.state != Model::State::kReady;
+  if (!out) {
+    model.out_since = Instant::Max();
+  } else if (model.out_since == Instant::Max()) {
+    model.out_since = now_;
+  }
+}
+
+void Checker::SetState(Model& model, Model::State state) {
+  using State = Model::State;
+  if (model.state != State::kReady) waiting_out_ -= model.waiting;
+  const auto count = [&model](State counted) { return model.state == counted ? 1 : 0; };
+  loading_ -= count(State::kLoading);
+  evicting_ -= count(State::kEvicting);
+  unloading_ -= count(State::kUnloading);
+  wanted_ -= count(State::kWanted);
+  model.state = state;
+  loading_ += count(State::kLoading);
+  evicting_ += count(State::kEvicting);
+  unloading_ += count(State::kUnloading);
+  wanted_ += count(State::kWanted);
+  if (state != State::kReady) waiting_out_ += model.waiting;
+  if (state == State::kAbsent) model = Model{};
+  NoteOut(model);
+}
+
+void Checker::CheckEvict(ModelId id) {
+  Digest(ToIndex(id));
+  Model& model = ModelOf(id);
+  Expect(Limited() && model.state == Model::State::kReady,
+         [&] { return "model " + Name(id) + " is to be evicted, but is not there"; });
+  Expect(model.running == 0, [&] { return "model " + Name(id) + " is evicted under a run"; });
+  SetState(model, Model::State::kEvicting);
+}
+
+void Checker::EndLoad(Model& model, const LoadFinished& event) {
+  SetState(model, Model::State::kReady);
+  if (!model.served) model.settings = event.settings;
+  model.served = true;
+  model.size = model.held = event.anonymous + event.mapped;
+  model.peak = std::max(model.peak, event.run_peak);
+  model.load_takes_max = std::max(model.load_takes_max, now_ - model.load_began);
+}
+
+Bytes Checker::Taken() {
+  using State = Model::State;
+  Bytes sum;
+  peaks_.clear();
+  for (const Model& model : models_) {
+    sum += model.held;
+    if (model.state != State::kReady && model.state != State::kLoading) continue;
+    peaks_.push_back(std::max(model.peak, settings_.run_peak_floor));
+  }
+  peaks_.resize(peaks_.size() + static_cast<std::size_t>(settings_.slots),
+                settings_.run_peak_floor);
+  std::ranges::sort(peaks_, std::greater<>());
+  for (std::int32_t i = 0; i < settings_.slots; ++i) sum += peaks_[static_cast<std::size_t>(i)];
+  return sum;
+}
+
+bool Checker::Possible(const Model& model) const {
+  const Bytes others(settings_.run_peak_floor.count() * (settings_.slots - 1));
+  return model.size + std::max(model.peak, settings_.run_peak_floor) + others <= settings_.memory;
+}
+
+void Checker::CheckRefusal(const Reject& reject) {
+  const Request* const request = Find(reject.request);
+  if (request == nullptr) return;
+  const Model& model = ModelOf(request->model);
+  const auto refused = [&] {
+    return "request " + Name(reject.request) + " is refused as " +
+           std::string(RejectReasonName(reject.reason)) + " without cause";
+  };
+  switch (reject.reason) {
+    case RejectReason::kNeverFits: Expect(Limited() && !Possible(model), refused); break;
+    case RejectReason::kNoRoom:
+      Expect(Limited() && (model.state != Model::State::kReady || MemoryIsWanted()), refused);
+      break;
+    case RejectReason::kLoadFailed:
+      Expect(Limited() && model.state != Model::State::kReady, refused);
+      break;
+    default: break;
+  }
+}
+
+void Checker::CheckWaits() {
+  Duration loads;
+  for (const Model& model : models_) loads += model.load_takes_max;
+  for (std::size_t i = 0; i < models_.size(); ++i) {
+    Model& model = models_[i];
+    if (model.out_since == Instant::Max()) continue;
+    if (now_ - model.out_since <= kOutLongest + loads * kOutLoads) continue;
+    Expect(false, [&] { return "requests of model " + std::to_string(i) + " wait without end"; });
+    model.out_since = now_;  // Once is enough.
+  }
+}
+
+}  // namespace cotenant
