@@ -82,7 +82,7 @@ class Executor {
   virtual const ModelSignature& signature() const = 0;
   virtual LoadFacts facts() const = 0;
   /// Several may exist and execute at the same time, on different threads. The executor outlives
-  /// them.
+  /// every `Execute`; what a run holds after that, its outputs too, does not need it.
   virtual std::unique_ptr<Run> NewRun() = 0;
 };
 

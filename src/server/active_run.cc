@@ -6,7 +6,7 @@ void ActiveRun::Begin(RunId id, std::shared_ptr<ServedModel> model) {
   COTENANT_CHECK(readers_.load(std::memory_order_relaxed) == 0);
   id_ = id;
   model_ = std::move(model);
-  run_ = model_->TakeRun();
+  taken_ = model_->TakeRun();
   members_.clear();
   output_mask_ = 0;
   rows_ = 0;
@@ -30,20 +30,20 @@ void ActiveRun::Execute(Instant (*clock)()) {
   if (stopped_.load(std::memory_order_acquire)) {
     status_ = Status(Code::kCancelled, "stopped before it began");
   } else {
-    status_ = run_->Execute(members_, output_mask_);
+    status_ = taken_.run->Execute(members_, output_mask_);
   }
   ran_for_ = clock() - started_;
-  peak_ = run_->Peak();
+  peak_ = taken_.run->Peak();
 }
 
 void ActiveRun::Stop() {
   stopped_.store(true, std::memory_order_release);
-  run_->Stop();
+  taken_.run->Stop();
 }
 
 void ActiveRun::ReturnBuffers() {
-  run_->Recycle();
-  model_->GiveRun(std::move(run_));
+  taken_.run->Recycle();
+  model_->GiveRun(std::move(taken_));
   model_.reset();
 }
 

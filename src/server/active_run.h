@@ -42,12 +42,14 @@ class ActiveRun {
   Instant started() const { return started_; }
   Duration ran_for() const { return ran_for_; }
   Bytes peak() const { return peak_; }
-  std::span<const OutputTensor> Outputs(std::size_t member) const { return run_->Outputs(member); }
+  std::span<const OutputTensor> Outputs(std::size_t member) const {
+    return taken_.run->Outputs(member);
+  }
 
  private:
   RunId id_{};
   std::shared_ptr<ServedModel> model_;
-  std::unique_ptr<Run> run_;
+  TakenRun taken_;
   std::vector<Member> members_;
   std::uint64_t output_mask_ = 0;
   std::int32_t rows_ = 0;

@@ -1,9 +1,12 @@
 #include "server/controller.h"
 
+#include <malloc.h>
+
 #include <algorithm>
 
 #include "scheduler/profile_events.h"
 #include "server/clock.h"
+#include "server/memory_budget.h"
 #include "server/warm_up.h"
 #include "telemetry/log.h"
 
@@ -20,6 +23,11 @@ ModelSettings SettingsOf(const ModelConfig& config) {
   if (config.batching) settings.window = *config.batching;
   return settings;
 }
+
+/// Networks take more in memory than in their files, by what runs need of them in another form.
+Bytes ExpectedOf(Bytes files) { return files + Bytes(files.count() / 10 * 3); }
+
+Bytes Taken(const LoadFacts& facts) { return facts.anonymous + facts.mapped; }
 
 }  // namespace
 
@@ -87,13 +95,15 @@ void Controller::StartLoad(ModelId model) {
 
 void Controller::StartUnload(ModelId model) {
   thread_.Post([this, model] {
+    if (pending_.contains(model)) return RefuseLoad(model);
     std::shared_ptr<ServedModel> served = std::move(leaving_.extract(model).mapped());
-    served->Retire([this, model, served] {
-      thread_.Post([this, model, served] {
-        served->Free();
-        links_.brain.Unbind(model);
-        links_.tell(Unloaded{MonotonicNow(), model, served->facts().anonymous});
-      });
+    const bool was_out = served->residence() == Residence::kOut;
+    Free(served, [this, model, served, was_out] {
+      known_.erase(model);
+      Account(model, Bytes());
+      links_.brain.Unbind(model);
+      const Bytes returned = was_out ? Bytes() : served->facts().anonymous;
+      links_.tell(Unloaded{MonotonicNow(), model, returned});
     });
   });
 }
@@ -124,9 +134,31 @@ void Controller::BeginChange(const std::string& model, const LoadOverride& overr
   });
   for (std::size_t i = 0; i < description->versions.size(); ++i) {
     const ModelId id = links_.brain.Allocate();
-    pending_[id] = {change, i, std::move(description->versions[i]), description->config};
-    links_.tell(LoadWanted{MonotonicNow(), id});
+    PendingLoad load = Prepare(model, std::move(description->versions[i]), description->config);
+    load.change = change;
+    load.index = i;
+    const Bytes expected = load.expected;
+    pending_[id] = std::move(load);
+    links_.tell(LoadWanted{MonotonicNow(), id, expected});
   }
+}
+
+Controller::PendingLoad Controller::Prepare(const std::string& model, VersionFile file,
+                                            const ModelConfig& config) {
+  PendingLoad load;
+  load.file = std::move(file);
+  load.config = config;
+  load.files = source_.FilesOf(load.file);
+  if (options_.find_profile) load.profile = options_.find_profile(model, load.file);
+  load.expected =
+      load.profile ? load.profile->mapped + load.profile->anonymous : ExpectedOf(load.files.size);
+  // An estimate alone refuses nothing: what the network really takes is seen when it is loaded.
+  if (options_.memory.limited() && !load.profile) {
+    const Bytes models = options_.memory.models;
+    const Bytes runs(options_.scheduler.run_peak_floor.count() * options_.scheduler.slots);
+    load.expected = std::min(load.expected, std::max(models - runs, Bytes(models.count() / 2)));
+  }
+  return load;
 }
 
 void Controller::FailName(const std::string& model, const Status& why, const Done& done) {
@@ -141,25 +173,53 @@ void Controller::FailName(const std::string& model, const Status& why, const Don
   if (done) done(why);
 }
 
+void Controller::RefuseLoad(ModelId id) {
+  PendingLoad load = std::move(pending_.extract(id).mapped());
+  FailVersion(load,
+              ResourceExhausted("the network takes more memory than the server may use: " +
+                                SizeText(load.expected) + " expected, of " +
+                                SizeText(options_.memory.models) + " for all models and runs"));
+  links_.brain.Unbind(id);
+  links_.tell(Unloaded{MonotonicNow(), id, Bytes()});
+  if (--load.change->loading == 0) FinishChange(*load.change);
+}
+
+void Controller::FailVersion(PendingLoad& load, const Status& why) {
+  ModelTable::VersionState& version = load.change->versions[load.index];
+  LogError("model " + Quoted(load.change->name) + " version " + std::to_string(version.version) +
+           ": " + why.message());
+  version.state = ModelState::kUnavailable;
+  version.reason = why.message();
+  version.too_large = why.code() == Code::kResourceExhausted;
+}
+
 void Controller::DoLoad(ModelId id) {
+  if (const auto known = known_.find(id); known != known_.end()) {
+    LoadAgain(id, known->second);
+    return;
+  }
   PendingLoad load = std::move(pending_.extract(id).mapped());
   Change& change = *load.change;
   const Status status = LoadVersion(id, load);
   if (!status.ok()) {
-    LogError("model " + Quoted(change.name) + " version " +
-             std::to_string(change.versions[load.index].version) + ": " + status.message());
-    change.versions[load.index].state = ModelState::kUnavailable;
-    change.versions[load.index].reason = status.message();
+    FailVersion(load, status);
+    backend_.Trim();
+    malloc_trim(0);
+    Account(id, Bytes());
     links_.brain.Unbind(id);
     links_.tell(LoadFailed{MonotonicNow(), id, status.code()});
   }
   if (--change.loading == 0) FinishChange(change);
+  if (options_.memory.limited()) malloc_trim(0);
 }
 
 Status Controller::LoadVersion(ModelId id, PendingLoad& load) {
   const Instant began = MonotonicNow();
+  Account(id, load.expected);
   Result<std::unique_ptr<Executor>> executor = backend_.Load(load.file, load.config);
   COTENANT_RETURN_IF_ERROR(executor.status());
+  COTENANT_RETURN_IF_ERROR(CheckFits(**executor));
+  const ModelSignature signature = (*executor)->signature();
   Result<ModelConfig> config = source_.Complete(load.config, (*executor)->signature());
   COTENANT_RETURN_IF_ERROR(config.status());
   RenderedConfig rendered = source_.Render(*config);
@@ -169,16 +229,21 @@ Status Controller::LoadVersion(ModelId id, PendingLoad& load) {
       telemetry_.ForModel(config->name, std::to_string(state.version));
   auto served = std::make_shared<ServedModel>(id, state.version, *std::move(config),
                                               std::move(rendered), *std::move(executor), counters);
-  Result<std::vector<WarmedUp>> warmed = WarmUp(*served);
+  Result<WarmUpOutcome> warmed = WarmUp(*served);
   COTENANT_RETURN_IF_ERROR(warmed.status());
   const Instant now = MonotonicNow();
   counters->LoadedIn(now - began);
   links_.brain.Bind(id, served);
   // What is measured now comes after the profile, and weighs more.
   TellProfile(id, load);
-  for (const WarmedUp& event : *warmed) links_.tell(event);
+  for (const WarmedUp& event : warmed->times) links_.tell(event);
   const LoadFacts facts = served->facts();
-  links_.tell(LoadFinished{now, id, settings, now - began, facts.anonymous, facts.mapped});
+  Account(id, Taken(facts));
+  if (options_.memory.limited()) {
+    known_[id] = {served, load.file, load.config, load.files, signature, settings};
+  }
+  links_.tell(LoadFinished{now, id, settings, now - began, facts.anonymous, facts.mapped,
+                           warmed->run_peak});
   state.state = ModelState::kReady;
   state.reason.clear();
   state.served = std::move(served);
@@ -186,11 +251,9 @@ Status Controller::LoadVersion(ModelId id, PendingLoad& load) {
 }
 
 void Controller::TellProfile(ModelId id, const PendingLoad& load) {
-  if (!options_.find_profile) return;
-  const std::optional<ModelProfile> profile = options_.find_profile(load.config.name, load.file);
-  if (!profile) return;
+  if (!load.profile) return;
   std::vector<Event> events;
-  AppendProfileEvents(*profile, id, MonotonicNow(), events);
+  AppendProfileEvents(*load.profile, id, MonotonicNow(), events);
   for (Event& event : events) links_.tell(std::move(event));
 }
 

@@ -1,21 +1,25 @@
 #pragma once
 
-/// Loads, unloads and polls: turns folders into served versions and the brain's load actions into
-/// work.
+/// Loads, unloads, evictions and polls: turns folders into served versions and the brain's load
+/// actions into work.
 ///
-/// The brain decides when a load may begin (`StartLoad`) and when a model has ended its last
-/// request (`StartUnload`); the controller does the reading, loading and warming up on the load
-/// thread. One name changes at a time, and a change that fails leaves what served before in place.
-/// All state but the published table is the load thread's.
+/// The brain decides when a load may begin (`StartLoad`), when a network must leave memory for
+/// others (`StartEvict`) and when a model has ended its last request (`StartUnload`); the
+/// controller does the reading, loading and warming up on the load thread. One name changes at a
+/// time, and a change that fails leaves what served before in place. A version that was evicted
+/// stays in the table; it comes back from the files that it was first loaded from, and only while
+/// they are what they were. All state but the published table is the load thread's.
 
 #include <atomic>
 #include <functional>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "catalog/model_source.h"
+#include "catalog/profile.h"
 #include "execution/executor.h"
 #include "scheduler/events.h"
 #include "server/live_brain.h"
@@ -48,6 +52,7 @@ class Controller {
   void Poll();
   /// The brain's actions.
   void StartLoad(ModelId model);
+  void StartEvict(ModelId model);
   void StartUnload(ModelId model);
   /// Finishes the task at hand and drops the rest.
   void Stop() { thread_.Stop(); }
@@ -69,12 +74,36 @@ class Controller {
     std::size_t index = 0;  ///< Into `Change::versions`.
     VersionFile file;
     ModelConfig config;
+    NetworkFiles files;
+    std::optional<ModelProfile> profile;
+    Bytes expected;  ///< What it will take.
+  };
+  /// What is needed to load a version once more.
+  struct Known {
+    std::shared_ptr<ServedModel> served;
+    VersionFile file;
+    ModelConfig config;  ///< As it was before the network completed it.
+    NetworkFiles files;
+    ModelSignature signature;
+    ModelSettings settings;
   };
 
   void BeginChange(const std::string& model, const LoadOverride& override_, Done done);
+  PendingLoad Prepare(const std::string& model, VersionFile file, const ModelConfig& config);
   void DoLoad(ModelId id);
+  void RefuseLoad(ModelId id);
+  void FailVersion(PendingLoad& load, const Status& why);
   Status LoadVersion(ModelId id, PendingLoad& load);
+  void LoadAgain(ModelId id, Known& known);
+  void FailAgain(ModelId id, ServedModel& served, const Status& why);
+  Result<std::unique_ptr<Executor>> LoadSame(const Known& known);
+  Status CheckFits(const Executor& executor) const;
   void TellProfile(ModelId id, const PendingLoad& load);
+  /// Takes the network out of memory when its last buffers are back, then calls `out` on the load
+  /// thread.
+  void Free(std::shared_ptr<ServedModel> served, std::function<void()> out);
+  /// What the model takes of the budget from now on; zero: nothing.
+  void Account(ModelId id, Bytes taken);
   void FinishChange(Change& change);
   void FailName(const std::string& model, const Status& why, const Done& done);
   void Withdraw(std::vector<std::shared_ptr<ServedModel>> served);
@@ -91,6 +120,8 @@ class Controller {
       fingerprints_;  ///< Of what is, or was to be, loaded.
   std::map<std::string, LoadOverride, std::less<>> overrides_;
   std::map<ModelId, PendingLoad> pending_;
+  std::map<ModelId, Known> known_;  ///< Those that may be evicted; none without a budget.
+  std::map<ModelId, Bytes> taken_;
   std::map<ModelId, std::shared_ptr<ServedModel>> leaving_;
   std::size_t startup_left_ = 0;
   std::function<void(bool)> loaded_;

@@ -58,6 +58,7 @@ struct ReplyOutput {
 struct ReplyFacts {
   Duration queue;           ///< From arrival to the start of the run.
   Duration compute;         ///< The run.
+  bool cold = false;        ///< Its model was not in memory when it arrived.
   bool bounded = false;     ///< Had the request a latency bound?
   bool bound_met = false;   ///< Judged when the reply is ready to be written.
   Duration earliest_bound;  ///< Refusals for feasibility: the smallest bound that would do.

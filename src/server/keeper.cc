@@ -30,17 +30,18 @@ Keeper::Keeper(std::function<void()> woken)
     : woken_(std::move(woken)),
       wake_timer_(timerfd_create(CLOCK_MONOTONIC, TFD_NONBLOCK | TFD_CLOEXEC)),
       poll_timer_(timerfd_create(CLOCK_MONOTONIC, TFD_NONBLOCK | TFD_CLOEXEC)),
+      tidy_timer_(timerfd_create(CLOCK_MONOTONIC, TFD_NONBLOCK | TFD_CLOEXEC)),
       stop_event_(eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC)) {}
 
 Keeper::~Keeper() {
   Stop();
-  for (int fd : {wake_timer_, poll_timer_, stop_event_}) {
+  for (int fd : {wake_timer_, poll_timer_, tidy_timer_, stop_event_}) {
     if (fd >= 0) close(fd);
   }
 }
 
 Status Keeper::Start() {
-  if (wake_timer_ < 0 || poll_timer_ < 0 || stop_event_ < 0) {
+  if (wake_timer_ < 0 || poll_timer_ < 0 || tidy_timer_ < 0 || stop_event_ < 0) {
     return Internal(std::string("cannot create the node's timers: ") + std::strerror(errno));
   }
   if (poll_) {
@@ -73,10 +74,24 @@ void Keeper::SetPoll(Duration interval, std::function<void()> poll) {
   poll_ = std::move(poll);
 }
 
+void Keeper::SetTidy(Duration interval, std::function<bool()> tidy) {
+  tidy_interval_ = interval;
+  tidy_ = std::move(tidy);
+}
+
+void Keeper::ArmTidy() {
+  if (!tidy_ || tidy_due_.exchange(true, std::memory_order_relaxed)) return;
+  itimerspec spec{};
+  spec.it_value = ToTimespec(tidy_interval_.nanoseconds());
+  timerfd_settime(tidy_timer_, 0, &spec, nullptr);
+}
+
 void Keeper::Loop() {
   PrepareThread("keeper", 0);
-  std::array<pollfd, 3> fds = {
-      {{wake_timer_, POLLIN, 0}, {poll_timer_, POLLIN, 0}, {stop_event_, POLLIN, 0}}};
+  std::array<pollfd, 4> fds = {{{wake_timer_, POLLIN, 0},
+                                {poll_timer_, POLLIN, 0},
+                                {stop_event_, POLLIN, 0},
+                                {tidy_timer_, POLLIN, 0}}};
   while (true) {
     if (::poll(fds.data(), fds.size(), -1) < 0) continue;  // Interrupted by a signal.
     if (fds[2].revents != 0) return;
@@ -87,6 +102,12 @@ void Keeper::Loop() {
     if (fds[1].revents != 0) {
       Drain(poll_timer_);
       poll_();
+    }
+    if (fds[3].revents != 0) {
+      Drain(tidy_timer_);
+      // First, so that a run which ends meanwhile asks anew.
+      tidy_due_.store(false, std::memory_order_relaxed);
+      if (tidy_()) ArmTidy();
     }
   }
 }

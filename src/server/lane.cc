@@ -98,6 +98,7 @@ void Lane::CarryOut() {
   for (const LaneWork::Ending& ending : work_.endings) EndCall(ending);
   for (ModelId model : work_.loads) body.controller.StartLoad(model);
   for (ModelId model : work_.unloads) body.controller.StartUnload(model);
+  for (ModelId model : work_.evictions) body.controller.StartEvict(model);
   if (work_.drained) {
     std::lock_guard lock(body.drained_mutex);
     if (body.drained) std::exchange(body.drained, nullptr)();
@@ -126,6 +127,8 @@ void Lane::Execute(ActiveRun& run) {
   record.failed = !status.ok();
   record.compute_infer = run.ran_for();
   run.model().counters().RunEnded(record);
+  run.model().NotePeak(run.peak());
+  node_.body_->keeper.NeedTidy();
 }
 
 void Lane::Release(ActiveRun& run) {
@@ -142,13 +145,15 @@ void Lane::EndCall(const LaneWork::Ending& ending) {
   record.rows = call.rows_;
   record.total = now - call.at;
   record.wall_milliseconds = WallMilliseconds();
+  record.cold = call.facts.cold = ending.cold;
+  call.served->NoteUse(call.at);
   call.facts.bounded = call.bounds.latency > Duration();
   if (ending.end == End::kReplied) {
     FillReply(call, *call.run_, call.member_);
     call.facts.bound_met = call.facts.bounded && record.total <= call.bounds.latency;
   } else if (ending.end == End::kRejected || ending.end == End::kExpired) {
     record.reason = call.reject_reason = ending.reject.reason;
-    FillRefusal(call, ending.reject);
+    FillRefusal(call, ending.reject, node_.options_.memory.models);
   } else if (ending.end == End::kCancelled) {
     call.status = Status(Code::kCancelled, "the client cancelled the request");
   } else {

@@ -30,7 +30,8 @@ struct LaneWork {
   struct Ending {
     InferCall* call = nullptr;
     End end = End::kReplied;
-    Reject reject;  ///< Meaningful for kRejected and kExpired.
+    Reject reject;      ///< Meaningful for kRejected and kExpired.
+    bool cold = false;  ///< Its model was not in memory when it arrived.
   };
   ActionList actions;
   std::vector<Ending> endings;
@@ -39,6 +40,7 @@ struct LaneWork {
   std::vector<ActiveRun*> released;  ///< Runs that a rerun or an end without readers let go.
   std::vector<ModelId> loads;
   std::vector<ModelId> unloads;
+  std::vector<ModelId> evictions;
   bool drained = false;
 };
 

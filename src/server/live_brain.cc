@@ -44,6 +44,7 @@ void LiveBrain::Crank(LaneEvents events, LaneWork& work) {
   work.released.clear();
   work.loads.clear();
   work.unloads.clear();
+  work.evictions.clear();
   work.drained = false;
 
   std::lock_guard lock(mutex_);
@@ -87,11 +88,11 @@ void LiveBrain::Resolve(LaneWork& work) {
     } else if (const auto* reply = std::get_if<Reply>(&action)) {
       InferCall& call = Forget(reply->request);
       if (reply->end != End::kReplied && reply->end != End::kFailed) Detach(call, work);
-      work.endings.push_back({&call, reply->end, {}});
+      work.endings.push_back({&call, reply->end, {}, reply->cold});
     } else if (const auto* reject = std::get_if<Reject>(&action)) {
       InferCall& call = Forget(reject->request);
       Detach(call, work);
-      work.endings.push_back({&call, reject->end, *reject});
+      work.endings.push_back({&call, reject->end, *reject, false});
     } else if (const auto* stop = std::get_if<StopRun>(&action)) {
       for (ActiveRun* run : active_) {
         if (run->id() == stop->run) run->Stop();
@@ -100,6 +101,8 @@ void LiveBrain::Resolve(LaneWork& work) {
       work.loads.push_back(load->model);
     } else if (const auto* unload = std::get_if<StartUnload>(&action)) {
       work.unloads.push_back(unload->model);
+    } else if (const auto* evict = std::get_if<StartEvict>(&action)) {
+      work.evictions.push_back(evict->model);
     } else if (const auto* wake = std::get_if<WakeAt>(&action)) {
       set_wake_(wake->at);
     } else if (std::holds_alternative<Drained>(action)) {
@@ -204,6 +207,11 @@ std::string LiveBrain::ModelName(ModelId id) const {
 EndCounts LiveBrain::Ends() const {
   std::lock_guard lock(mutex_);
   return scheduler_.Ends();
+}
+
+MemoryFacts LiveBrain::Memory() const {
+  std::lock_guard lock(mutex_);
+  return scheduler_.Memory();
 }
 
 std::uint32_t LiveBrain::Waiting(ModelId id) const {

@@ -61,6 +61,7 @@ class LiveBrain {
   std::string ModelName(ModelId id) const;
 
   EndCounts Ends() const;
+  MemoryFacts Memory() const;
   std::uint32_t Waiting(ModelId id) const;
   std::uint32_t Running() const;
 

@@ -11,6 +11,10 @@ Status StillLoading(std::string_view model) {
   return Unavailable("model " + Quoted(model) + " is still loading");
 }
 
+Status TooLarge(std::string_view model, const std::string& reason) {
+  return ResourceExhausted("model " + Quoted(model) + " is not loaded: " + reason);
+}
+
 }  // namespace
 
 Result<std::shared_ptr<ServedModel>> ModelTable::Find(std::string_view model,
@@ -29,6 +33,7 @@ Result<std::shared_ptr<ServedModel>> ModelTable::Find(std::string_view model,
       if (state->served) return state->served;
     }
     if (versions.back().state == ModelState::kLoading) return StillLoading(model);
+    if (versions.back().too_large) return TooLarge(model, versions.back().reason);
     return NotFound("Request for unknown model: " + Quoted(model) + " has no available versions");
   }
   std::int64_t number = 0;
@@ -42,6 +47,7 @@ Result<std::shared_ptr<ServedModel>> ModelTable::Find(std::string_view model,
     if (state.version != number) continue;
     if (state.served) return state.served;
     if (state.state == ModelState::kLoading) return StillLoading(model);
+    if (state.too_large) return TooLarge(model, state.reason);
     return NotFound("Request for unknown model: " + Quoted(model) + " version " +
                     std::to_string(number) + " is not at ready state");
   }

@@ -28,6 +28,7 @@ struct ModelTable {
     ModelState state = ModelState::kLoading;
     std::string reason;
     std::shared_ptr<ServedModel> served;  ///< Set exactly when kReady.
+    bool too_large = false;  ///< Not loaded because it takes more memory than there is for all.
   };
   struct Name {
     std::vector<VersionState> versions;  ///< Ascending.

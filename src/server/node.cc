@@ -19,8 +19,9 @@ std::string_view ModelStateName(ModelState state) {
   return "UNKNOWN";
 }
 
-Node::Body::Body(Node& owner, ModelSource& source, Backend& backend, Telemetry& telemetry_)
+Node::Body::Body(Node& owner, ModelSource& source, Backend& backend_, Telemetry& telemetry_)
     : node(owner),
+      backend(backend_),
       telemetry(telemetry_),
       started(MonotonicNow()),
       tables(owner.options_.scheduler.node.tenants),
@@ -28,7 +29,7 @@ Node::Body::Body(Node& owner, ModelSource& source, Backend& backend, Telemetry& 
       brain(owner.options_.scheduler, owner.options_.decision_trace_path,
             owner.options_.decisions_max, [this](Instant at) { keeper.SetWake(at); }),
       workers(owner, static_cast<std::size_t>(std::max(1, owner.options_.scheduler.slots))),
-      controller(owner.options_, source, backend, telemetry_,
+      controller(owner.options_, source, backend_, telemetry_,
                  {brain, tables, [this](Event event) { Tell(std::move(event)); },
                   [this] { AwaitLanes(); }}) {}
 
@@ -76,6 +77,7 @@ Status Node::Start(std::function<void(bool)> loaded) {
   if (options_.control == ControlMode::kPoll && options_.poll_interval > Duration()) {
     body_->keeper.SetPoll(options_.poll_interval, [this] { body_->controller.Poll(); });
   }
+  body_->keeper.SetTidy(options_.unused_memory_max, [this] { return body_->backend.TrimUnused(); });
   COTENANT_RETURN_IF_ERROR(body_->keeper.Start());
   body_->workers.Start();
   body_->controller.LoadAtStart(std::move(loaded));
@@ -145,7 +147,9 @@ Result<bool> Node::ModelReady(std::string_view model, std::string_view version) 
   const std::shared_ptr<const ModelTable> table = body_->tables.Get();
   const bool known = table->names.find(model) != table->names.end();
   const Code why = served.status().code();
-  if (known && (why == Code::kNotFound || why == Code::kUnavailable)) return false;
+  const bool not_now =
+      why == Code::kNotFound || why == Code::kUnavailable || why == Code::kResourceExhausted;
+  if (known && not_now) return false;
   return served.status();
 }
 
@@ -297,19 +301,68 @@ DecisionNames Node::NamesForDecisions() const {
 
 Instant Node::Started() const { return body_->started; }
 
+namespace {
+
+MemoryGauges MemoryGaugesOf(const MemoryBudget& budget, const MemoryFacts& ledger,
+                            const PoolFigures& pool) {
+  MemoryGauges gauges;
+  gauges.budget_bytes = budget.total.count();
+  gauges.base_bytes = budget.base.count();
+  gauges.requests_bytes = budget.requests.count();
+  gauges.loads_bytes = budget.loads.count();
+  gauges.models_bytes = budget.models.count();
+  gauges.ledger_models_bytes = ledger.models.count();
+  gauges.ledger_runs_bytes = ledger.reserve.count();
+  gauges.ledger_free_bytes = ledger.free.count();
+  gauges.pool_in_use_bytes = pool.in_use.count();
+  gauges.pool_peak_bytes = pool.peak.count();
+  gauges.pool_kept_bytes = pool.kept.count();
+  return gauges;
+}
+
+}  // namespace
+
+NodeMemory Node::Memory() const {
+  NodeMemory memory;
+  memory.budget = options_.memory;
+  memory.ledger = body_->brain.Memory();
+  memory.pool = body_->backend.pool();
+  memory.process = ReadProcessMemory();
+  memory.cgroup = ReadCgroupMemory();
+  memory.pressure = ReadMemoryPressure();
+  memory.available = ReadAvailableMemory();
+  const Instant now = MonotonicNow();
+  for (const std::shared_ptr<ServedModel>& model : AllServed()) {
+    ModelMemoryRow row;
+    row.name = model->config().name;
+    row.version = model->version_text();
+    row.residence = model->residence();
+    row.facts = model->facts();
+    row.run_peak = model->run_peak();
+    row.waiting = body_->brain.Waiting(model->id());
+    if (model->last_used() > Instant()) row.unused_for = now - model->last_used();
+    row.counts = model->counters().Residency();
+    memory.models.push_back(std::move(row));
+  }
+  return memory;
+}
+
 std::string Node::MetricsText() const {
   NodeGauges gauges;
   for (const std::shared_ptr<ServedModel>& model : AllServed()) {
     const LoadFacts facts = model->facts();
-    gauges.models.push_back({model->config().name, model->version_text(),
-                             body_->brain.Waiting(model->id()), facts.anonymous.count(),
-                             facts.mapped.count()});
+    const bool in_memory = model->residence() != Residence::kOut;
+    gauges.models.push_back(
+        {model->config().name, model->version_text(), body_->brain.Waiting(model->id()),
+         in_memory ? facts.anonymous.count() : 0, in_memory ? facts.mapped.count() : 0,
+         model->run_peak().count(), model->residence() == Residence::kResident});
   }
   gauges.running = body_->brain.Running();
   gauges.slots = static_cast<std::uint32_t>(options_.scheduler.slots);
   gauges.accepted = Ends().accepted;
   gauges.ready = Ready();
   gauges.uptime_seconds = Uptime().seconds();
+  gauges.memory = MemoryGaugesOf(options_.memory, body_->brain.Memory(), body_->backend.pool());
   return body_->telemetry.Exposition(gauges);
 }
 

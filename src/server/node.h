@@ -27,6 +27,8 @@
 #include "server/event_recorder.h"
 #include "server/infer_call.h"
 #include "server/lane.h"
+#include "server/memory_budget.h"
+#include "server/node_memory.h"
 #include "server/served_model.h"
 #include "telemetry/telemetry.h"
 
@@ -49,6 +51,12 @@ struct NodeOptions {
   /// further back; each takes about 250 bytes.
   std::uint32_t decisions_max = 4'096;
   RecorderOptions record;  ///< The event log; none without a path.
+  /// Without a limit no model is ever evicted. Its part for models is also the scheduler's
+  /// `memory`.
+  MemoryBudget memory;
+  /// After so long a time unused memory of the networks' allocator goes back to the system; at most
+  /// twice as long. Raise it for models that run rarely and must not fault pages in.
+  Duration unused_memory_max = Duration::Seconds(5);
   /// What was measured of a version's network, so that admission has estimates from the first
   /// request on. Called on the load thread, may block on files; may be empty.
   std::function<std::optional<ModelProfile>(const std::string& model, const VersionFile& file)>
@@ -148,6 +156,8 @@ class Node {
   /// The Prometheus page.
   std::string MetricsText() const;
   EndCounts Ends() const;
+  /// The budget, the ledger by model, and what the system says. Reads files of /proc.
+  NodeMemory Memory() const;
 
  private:
   friend class Lane;

@@ -19,7 +19,7 @@ namespace cotenant {
 
 class Node::Body {
  public:
-  Body(Node& node, ModelSource& source, Backend& backend, Telemetry& telemetry_);
+  Body(Node& node, ModelSource& source, Backend& backend_, Telemetry& telemetry_);
 
   /// Hands an event that belongs to no turn (control, the timer) to the brain and carries the
   /// actions out. Any thread, but not from inside a turn.
@@ -30,6 +30,7 @@ class Node::Body {
   void Leave(Lane& lane);
 
   Node& node;
+  Backend& backend;
   Telemetry& telemetry;
   const Instant started;
   ModelTables tables;

@@ -1,5 +1,7 @@
 #include "server/reply.h"
 
+#include "server/memory_budget.h"
+
 namespace cotenant {
 namespace {
 
@@ -44,7 +46,7 @@ void FillReply(InferCall& call, ActiveRun& run, std::size_t member) {
   }
 }
 
-void FillRefusal(InferCall& call, const Reject& reject) {
+void FillRefusal(InferCall& call, const Reject& reject, Bytes memory) {
   call.facts.queue = Duration();
   call.facts.earliest_bound = reject.earliest_bound;
   call.facts.estimate = reject.estimate;
@@ -68,6 +70,21 @@ void FillRefusal(InferCall& call, const Reject& reject) {
       break;
     case RejectReason::kModelUnloaded:
       text = "the model was unloaded before the request reached it";
+      break;
+    case RejectReason::kNeverFits:
+      text = "the model or its run takes more memory than the server may use: " +
+             SizeText(call.served->facts().anonymous + call.served->facts().mapped) +
+             " loaded and " + SizeText(call.served->run_peak()) +
+             " for its largest run so far, of " + SizeText(memory) + " for all models and runs";
+      break;
+    case RejectReason::kNoRoom:
+      text = "the model is not in memory, and there is no room to load it in time: it takes " +
+             SizeText(call.served->facts().anonymous + call.served->facts().mapped) + " of " +
+             SizeText(memory) + " for all models and runs";
+      break;
+    case RejectReason::kLoadFailed:
+      text = "the model could not be loaded again after it had left memory: " +
+             call.served->load_error();
       break;
   }
   call.status = Status(reject.code, std::move(text));

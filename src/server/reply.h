@@ -10,8 +10,8 @@ namespace cotenant {
 /// The outputs that the call wants, in the order it named them, as views of the run's buffers.
 void FillReply(InferCall& call, ActiveRun& run, std::size_t member);
 /// Status and facts of a request that was not run. Texts are Triton's where it has the same
-/// refusal.
-void FillRefusal(InferCall& call, const Reject& reject);
+/// refusal. `memory` is what models and runs may take together.
+void FillRefusal(InferCall& call, const Reject& reject, Bytes memory);
 /// "7.25": milliseconds for messages, rounded up to whole microseconds.
 std::string MillisecondsText(Duration span);
 

@@ -24,6 +24,16 @@ std::vector<std::uint32_t> IndexByName(const std::vector<TensorSpec>& specs,
 
 }  // namespace
 
+std::string_view ResidenceName(Residence residence) {
+  switch (residence) {
+    case Residence::kResident: return "resident";
+    case Residence::kLeaving: return "leaving";
+    case Residence::kOut: return "out";
+    case Residence::kLoading: return "loading";
+  }
+  return "unknown";
+}
+
 ServedModel::ServedModel(ModelId id, std::int64_t version, ModelConfig config,
                          RenderedConfig rendered, std::unique_ptr<Executor> executor,
                          std::shared_ptr<ModelCounters> counters)
@@ -38,25 +48,40 @@ ServedModel::ServedModel(ModelId id, std::int64_t version, ModelConfig config,
       input_index_(IndexByName(config_.inputs, executor_->signature().inputs)),
       output_index_(IndexByName(config_.outputs, executor_->signature().outputs)) {}
 
-std::unique_ptr<Run> ServedModel::TakeRun() {
+LoadFacts ServedModel::facts() const {
+  std::lock_guard lock(mutex_);
+  return facts_;
+}
+
+void ServedModel::NotePeak(Bytes peak) {
+  std::int64_t known = run_peak_.load(std::memory_order_relaxed);
+  while (peak.count() > known &&
+         !run_peak_.compare_exchange_weak(known, peak.count(), std::memory_order_relaxed)) {
+  }
+}
+
+TakenRun ServedModel::TakeRun() {
+  std::uint32_t load = 0;
   {
     std::lock_guard lock(mutex_);
     ++runs_in_use_;
+    load = load_;
     if (!idle_runs_.empty()) {
       std::unique_ptr<Run> run = std::move(idle_runs_.back());
       idle_runs_.pop_back();
-      return run;
+      return {std::move(run), load};
     }
   }
-  return executor_->NewRun();
+  return {executor_->NewRun(), load};
 }
 
-void ServedModel::GiveRun(std::unique_ptr<Run> run) {
+void ServedModel::GiveRun(TakenRun taken) {
   std::function<void()> idle;
   {
     std::lock_guard lock(mutex_);
     --runs_in_use_;
-    if (idle_runs_.size() < kIdleRunsMax) idle_runs_.push_back(std::move(run));
+    const bool useful = taken.load == load_ && executor_ != nullptr;
+    if (useful && idle_runs_.size() < kIdleRunsMax) idle_runs_.push_back(std::move(taken.run));
     if (runs_in_use_ == 0) idle = std::exchange(when_idle_, nullptr);
   }
   if (idle) idle();
@@ -78,6 +103,30 @@ void ServedModel::Free() {
   COTENANT_CHECK(runs_in_use_ == 0);
   idle_runs_.clear();
   executor_.reset();
+}
+
+void ServedModel::Evict() {
+  std::lock_guard lock(mutex_);
+  ++load_;
+  idle_runs_.clear();
+  executor_.reset();
+}
+
+void ServedModel::SetLoadError(std::string error) {
+  std::lock_guard lock(mutex_);
+  load_error_ = std::move(error);
+}
+
+std::string ServedModel::load_error() const {
+  std::lock_guard lock(mutex_);
+  return load_error_;
+}
+
+void ServedModel::Revive(std::unique_ptr<Executor> executor) {
+  std::lock_guard lock(mutex_);
+  COTENANT_CHECK(executor_ == nullptr);
+  executor_ = std::move(executor);
+  facts_ = executor_->facts();
 }
 
 }  // namespace cotenant

@@ -4,13 +4,16 @@
 ///
 /// Immutable after loading but for counters and buffers; shared by the tables of names and by the
 /// requests that use it, so that a reload never pulls it away from under a request. The network
-/// itself leaves memory when the brain says so (`Retire`), whoever still holds a reference.
+/// itself leaves memory when the brain says so (`Retire`), whoever still holds a reference, and may
+/// come back (`Revive`): name, configuration and signature stay meanwhile.
 
+#include <atomic>
 #include <cstdint>
 #include <functional>
 #include <memory>
 #include <mutex>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "base/ids.h"
@@ -20,6 +23,16 @@
 #include "telemetry/model_counters.h"
 
 namespace cotenant {
+
+/// Where the network is.
+enum class Residence : unsigned char { kResident, kLeaving, kOut, kLoading };
+std::string_view ResidenceName(Residence residence);
+
+/// Buffers of one run, and of which load of the network they are.
+struct TakenRun {
+  std::unique_ptr<Run> run;
+  std::uint32_t load = 0;
+};
 
 class ServedModel {
  public:
@@ -33,7 +46,8 @@ class ServedModel {
   /// Completed from the network: inputs and outputs are filled, in the order of config.pbtxt.
   const ModelConfig& config() const { return config_; }
   const RenderedConfig& rendered() const { return rendered_; }
-  LoadFacts facts() const { return facts_; }
+  /// Of the last load, also while the network is out.
+  LoadFacts facts() const;
   ModelCounters& counters() { return *counters_; }
 
   /// Index of an input or output in the network's signature, by its index in the configuration.
@@ -42,8 +56,8 @@ class ServedModel {
 
   /// Reusable buffers of runs; taken before a run, given back when the last reply is written. Any
   /// thread.
-  std::unique_ptr<Run> TakeRun();
-  void GiveRun(std::unique_ptr<Run> run);
+  TakenRun TakeRun();
+  void GiveRun(TakenRun taken);
 
   /// Takes the network out of memory once no run's buffers are in use. `idle` is called when that
   /// is so: from inside when it is so now, else on the thread that gives the last run back; it must
@@ -51,6 +65,29 @@ class ServedModel {
   void Retire(std::function<void()> idle);
   /// Destroys the network, on the calling thread. No run may be in use.
   void Free();
+  /// Destroys the network at once, on the calling thread; no run may be executing. Replies that
+  /// still read a run's outputs, for clients that are slow, hold those and nothing else.
+  void Evict();
+  /// Takes the same network in again, after `Evict`.
+  void Revive(std::unique_ptr<Executor> executor);
+  /// Why the network did not come back, for those who waited for it.
+  void SetLoadError(std::string error);
+  std::string load_error() const;
+
+  // What the memory page says of it. Any thread.
+
+  Residence residence() const { return residence_.load(std::memory_order_relaxed); }
+  void SetResidence(Residence residence) { residence_.store(residence, std::memory_order_relaxed); }
+  /// The greatest that one run took.
+  Bytes run_peak() const { return Bytes(run_peak_.load(std::memory_order_relaxed)); }
+  void NotePeak(Bytes peak);
+  /// Arrival of the request that ended last. Zero: none did.
+  Instant last_used() const {
+    return Instant::FromNanoseconds(last_used_.load(std::memory_order_relaxed));
+  }
+  void NoteUse(Instant arrived) {
+    last_used_.store(arrived.nanoseconds(), std::memory_order_relaxed);
+  }
 
  private:
   ModelId id_;
@@ -63,9 +100,14 @@ class ServedModel {
   std::shared_ptr<ModelCounters> counters_;
   std::vector<std::uint32_t> input_index_;
   std::vector<std::uint32_t> output_index_;
-  std::mutex mutex_;
+  std::atomic<Residence> residence_ = Residence::kResident;
+  std::atomic<std::int64_t> run_peak_ = 0;
+  std::atomic<std::int64_t> last_used_ = 0;
+  mutable std::mutex mutex_;  // Guards what follows, `executor_` and `facts_`.
   std::vector<std::unique_ptr<Run>> idle_runs_;
   std::size_t runs_in_use_ = 0;
+  std::uint32_t load_ = 0;  ///< Counts evictions: buffers of earlier loads are not used again.
+  std::string load_error_;
   std::function<void()> when_idle_;
 };
 

@@ -56,6 +56,15 @@ class MemorySource final : public ModelSource {
     auto entry = entries_.find(name);
     return entry == entries_.end() ? 0 : entry->second.changes;
   }
+  /// Another text is another file.
+  NetworkFiles FilesOf(const VersionFile& file) override {
+    std::lock_guard lock(mutex_);
+    NetworkFiles files{Bytes(), 0};
+    for (const auto& [name, entry] : entries_) {
+      if (entry.profile == file.content) files.stamp = 1;
+    }
+    return files;
+  }
   Result<ModelConfig> Complete(ModelConfig config, const ModelSignature&) override {
     return config;
   }

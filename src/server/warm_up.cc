@@ -1,5 +1,6 @@
 #include "server/warm_up.h"
 
+#include <algorithm>
 #include <cstring>
 #include <fstream>
 #include <iterator>
@@ -57,7 +58,7 @@ Result<Buffer> MakeData(const WarmupInput& input, const Shape& shape) {
   return bytes;
 }
 
-Status RunOne(ServedModel& model, const Warmup& warmup, std::vector<WarmedUp>& times) {
+Status RunOne(ServedModel& model, const Warmup& warmup, WarmUpOutcome& outcome) {
   const ModelConfig& config = model.config();
   const bool batched = config.max_batch_size > 0;
   const std::int32_t rows = batched ? std::max(1, static_cast<std::int32_t>(warmup.batch_size)) : 1;
@@ -82,29 +83,32 @@ Status RunOne(ServedModel& model, const Warmup& warmup, std::vector<WarmedUp>& t
     tensors.push_back({model.InputIndex(i), input.datatype, shape, data.back()});
   }
   const Member member{tensors, rows};
-  std::unique_ptr<Run> run = model.TakeRun();
+  TakenRun taken = model.TakeRun();
+  const std::unique_ptr<Run>& run = taken.run;
   Status status;
   for (std::uint32_t i = 0; i < std::max(1U, warmup.count) && status.ok(); ++i) {
     const Instant began = MonotonicNow();
     status = run->Execute(std::span(&member, 1), ~std::uint64_t{0});
     const Instant ended = MonotonicNow();
-    times.push_back({ended, model.id(), rows, ended - began});
+    outcome.times.push_back({ended, model.id(), rows, ended - began});
+    outcome.run_peak = std::max(outcome.run_peak, run->Peak());
   }
   run->Recycle();
-  model.GiveRun(std::move(run));
+  model.GiveRun(std::move(taken));
   if (status.ok()) return status;
   return Status(status.code(), "warm-up '" + warmup.name + "' failed: " + status.message());
 }
 
 }  // namespace
 
-Result<std::vector<WarmedUp>> WarmUp(ServedModel& model) {
-  std::vector<WarmedUp> times;
+Result<WarmUpOutcome> WarmUp(ServedModel& model) {
+  WarmUpOutcome outcome;
   for (const Warmup& warmup : model.config().warmups) {
-    COTENANT_RETURN_IF_ERROR(RunOne(model, warmup, times));
+    COTENANT_RETURN_IF_ERROR(RunOne(model, warmup, outcome));
   }
-  if (!times.empty()) times.erase(times.begin());
-  return times;
+  if (!outcome.times.empty()) outcome.times.erase(outcome.times.begin());
+  model.NotePeak(outcome.run_peak);
+  return outcome;
 }
 
 }  // namespace cotenant

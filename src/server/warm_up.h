@@ -10,8 +10,13 @@
 
 namespace cotenant {
 
-/// Blocks. Gives the time of each run but the very first, which measures start-up work and not the
-/// network. A warm-up that fails is an error that names it: the model is then not served.
-Result<std::vector<WarmedUp>> WarmUp(ServedModel& model);
+struct WarmUpOutcome {
+  /// Of each run but the very first, which measures start-up work and not the network.
+  std::vector<WarmedUp> times;
+  Bytes run_peak;  ///< The greatest of all runs. Zero: there was none.
+};
+
+/// Blocks. A warm-up that fails is an error that names it: the model is then not served.
+Result<WarmUpOutcome> WarmUp(ServedModel& model);
 
 }  // namespace cotenant

@@ -25,7 +25,7 @@ inline constexpr std::size_t kMeteredTenantsMax = 128;
 inline constexpr std::size_t kBatchRowsMax = 128;
 inline constexpr std::size_t kEnds = 5;
 /// Every RejectReason, and "none" for ends that have none.
-inline constexpr std::size_t kReasons = 7;
+inline constexpr std::size_t kReasons = 10;
 inline constexpr std::size_t kNoReason = kReasons - 1;
 
 using Counter = std::atomic<std::uint64_t>;
@@ -87,7 +87,12 @@ class CounterTables {
   Histogram run_duration;
   Counter runs{};
   Counter runs_failed{};
-  Counter load_ns{};
+  Counter load_ns{};  ///< Of the last load.
+  Counter loads{};
+  Counter loads_failed{};
+  Counter loads_ns{};
+  Counter evictions{};
+  Counter cold_starts{};
   Counter last_inference_milliseconds{};
 
  private:

@@ -41,6 +41,7 @@ ModelCounters::~ModelCounters() = default;
 
 void ModelCounters::RequestEnded(const RequestRecord& record) {
   TenantTable& table = tables_->ForTenant(record.tenant);
+  if (record.cold) Add(tables_->cold_starts, 1);
   const bool has_reason = record.end == End::kRejected || record.end == End::kExpired;
   const std::size_t reason = has_reason ? static_cast<std::size_t>(record.reason) : kNoReason;
   if (record.end == End::kReplied) {
@@ -80,6 +81,19 @@ void ModelCounters::LoadedIn(Duration ran_for) {
   tables_->load_ns.store(
       static_cast<std::uint64_t>(std::max<std::int64_t>(ran_for.nanoseconds(), 0)),
       std::memory_order_relaxed);
+  Add(tables_->loads, 1);
+  Add(tables_->loads_ns, ran_for);
+}
+
+void ModelCounters::LoadFailed() { Add(tables_->loads_failed, 1); }
+
+void ModelCounters::Evicted() { Add(tables_->evictions, 1); }
+
+ResidencyCounts ModelCounters::Residency() const {
+  return {{Get(tables_->loads), Get(tables_->loads_ns)},
+          Get(tables_->loads_failed),
+          Get(tables_->evictions),
+          Get(tables_->cold_starts)};
 }
 
 ModelStatistics ModelCounters::Statistics() const {

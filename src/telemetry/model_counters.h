@@ -31,6 +31,7 @@ struct RequestRecord {
   Duration total;           ///< Arrival to the reply being ready.
   bool bounded = false;
   bool bound_met = false;
+  bool cold = false;                   ///< Its model was not in memory when it arrived.
   std::int64_t wall_milliseconds = 0;  ///< Since the Unix epoch, for `last_inference`.
 };
 
@@ -63,6 +64,14 @@ struct ModelStatistics {
   std::vector<Batch> batches;  ///< By rows, ascending.
 };
 
+/// How often the network came into memory and left it.
+struct ResidencyCounts {
+  CountedTime loads;
+  std::uint64_t loads_failed = 0;
+  std::uint64_t evictions = 0;
+  std::uint64_t cold_starts = 0;  ///< Requests that found it out of memory.
+};
+
 class CounterTables;  // telemetry/counter_tables.h: the atomics themselves
 
 class ModelCounters {
@@ -75,9 +84,12 @@ class ModelCounters {
   /// Allocates once for a tenant's first request with this model, and never again.
   void RequestEnded(const RequestRecord& record);
   void RunEnded(const RunRecord& record);
-  /// How long the last load took.
+  /// A load ended well; for the first time, or back from having been evicted.
   void LoadedIn(Duration ran_for);
+  void LoadFailed();
+  void Evicted();
   ModelStatistics Statistics() const;
+  ResidencyCounts Residency() const;
 
   const std::string& model() const { return model_; }
   const std::string& version() const { return version_; }

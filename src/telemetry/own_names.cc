@@ -2,6 +2,7 @@
 
 #include <string_view>
 
+#include "telemetry/memory_meters.h"
 #include "telemetry/process_facts.h"
 
 namespace cotenant {
@@ -85,6 +86,37 @@ void WriteTenants(const PageSources& sources, PageWriter& page) {
   WriteHistogram(sources, &TenantTable::queue, page);
 }
 
+void WriteResidency(const PageSources& sources, PageWriter& page) {
+  const auto counter = [&](std::string_view name, std::string_view help, auto value) {
+    page.Family(name, "counter", help);
+    for (const auto& model : sources.models) {
+      page.Sample({{"model", model->model()}, {"version", model->version()}},
+                  value(model->Residency()));
+    }
+  };
+  using Counts = const ResidencyCounts&;
+  counter("cotenant_model_loads_total", "Loads of the network that ended well.",
+          [](Counts counts) { return counts.loads.count; });
+  counter("cotenant_model_failed_loads_total", "Loads of a network that was evicted which failed.",
+          [](Counts counts) { return counts.loads_failed; });
+  counter("cotenant_model_load_seconds_total", "Time that those loads took which ended well.",
+          [](Counts counts) { return static_cast<double>(counts.loads.nanoseconds) / 1e9; });
+  counter("cotenant_model_evictions_total", "How often the network left memory for others.",
+          [](Counts counts) { return counts.evictions; });
+  counter("cotenant_model_cold_starts_total",
+          "Requests that found the network out of memory when they arrived.",
+          [](Counts counts) { return counts.cold_starts; });
+  page.Family("cotenant_model_resident", "gauge", "1 while the network is in memory.");
+  for (const ModelGauge& model : sources.gauges.models) {
+    page.Sample({{"model", model.model}, {"version", model.version}},
+                std::uint64_t{model.resident ? 1u : 0u});
+  }
+  page.Family("cotenant_model_run_peak_bytes", "gauge", "The most that one run of it took.");
+  for (const ModelGauge& model : sources.gauges.models) {
+    page.Sample({{"model", model.model}, {"version", model.version}}, model.run_peak_bytes);
+  }
+}
+
 void WriteModels(const PageSources& sources, PageWriter& page) {
   page.Family("cotenant_run_duration_seconds", "histogram",
               "The network's time per run, of runs that finished.");
@@ -110,6 +142,7 @@ void WriteModels(const PageSources& sources, PageWriter& page) {
     page.Sample({{"model", model->model()}, {"version", model->version()}},
                 static_cast<double>(Get(model->tables().load_ns)) / 1e9);
   }
+  WriteResidency(sources, page);
   page.Family("cotenant_waiting_requests", "gauge", "Requests that wait for a run.");
   for (const ModelGauge& model : sources.gauges.models) {
     page.Sample({{"model", model.model}, {"version", model.version}}, std::uint64_t{model.waiting});
@@ -166,6 +199,47 @@ void WriteNode(const PageSources& sources, PageWriter& page) {
   page.Sample({}, gauges.uptime_seconds);
 }
 
+void WriteMemory(const MemoryGauges& memory, PageWriter& page) {
+  page.Family("cotenant_memory_budget_bytes", "gauge",
+              "What the server may take in all. 0: no limit.");
+  page.Sample({}, memory.budget_bytes);
+  page.Family("cotenant_memory_part_bytes", "gauge", "The parts of the budget.");
+  page.Sample({{"part", "base"}}, memory.base_bytes);
+  page.Sample({{"part", "requests"}}, memory.requests_bytes);
+  page.Sample({{"part", "loads"}}, memory.loads_bytes);
+  page.Sample({{"part", "models"}}, memory.models_bytes);
+  page.Family("cotenant_memory_ledger_bytes", "gauge",
+              "What the budget's part for models is taken by: models, the reserve for their runs; "
+              "and what is free of it.");
+  page.Sample({{"kind", "models"}}, memory.ledger_models_bytes);
+  page.Sample({{"kind", "runs"}}, memory.ledger_runs_bytes);
+  page.Sample({{"kind", "free"}}, memory.ledger_free_bytes);
+  page.Family("cotenant_memory_pool_bytes", "gauge",
+              "Memory of the networks' allocator: in use, the most ever in use, and kept for the "
+              "next run.");
+  page.Sample({{"kind", "in_use"}}, memory.pool_in_use_bytes);
+  page.Sample({{"kind", "peak"}}, memory.pool_peak_bytes);
+  page.Sample({{"kind", "kept"}}, memory.pool_kept_bytes);
+  if (const auto group = ReadCgroupMemory()) {
+    page.Family(
+        "cotenant_memory_cgroup_bytes", "gauge",
+        "Of our cgroup: its limit if it has one, its use, and what of it is page cache that "
+        "goes first.");
+    if (group->limit) page.Sample({{"kind", "limit"}}, group->limit->count());
+    page.Sample({{"kind", "usage"}}, group->usage.count());
+    page.Sample({{"kind", "inactive_file"}}, group->inactive_file.count());
+  }
+  if (const auto pressure = ReadMemoryPressure()) {
+    page.Family("cotenant_memory_pressure_seconds_total", "counter",
+                "Time in which some, or all, programs stood still for want of memory.");
+    const std::string_view of = pressure->own ? "cgroup" : "machine";
+    page.Sample({{"of", of}, {"share", "some"}},
+                static_cast<double>(pressure->some_microseconds) / 1e6);
+    page.Sample({{"of", of}, {"share", "full"}},
+                static_cast<double>(pressure->full_microseconds) / 1e6);
+  }
+}
+
 void WriteProcess(PageWriter& page) {
   const ProcessFacts facts = ReadProcessFacts();
   page.Family("process_cpu_seconds_total", "counter", "User and system time of the process.");
@@ -174,6 +248,11 @@ void WriteProcess(PageWriter& page) {
   page.Sample({}, facts.resident_bytes);
   page.Family("process_anonymous_memory_bytes", "gauge", "Resident memory that no file backs.");
   page.Sample({}, facts.anonymous_bytes);
+  const ProcessMemory memory = ReadProcessMemory();
+  page.Family("process_resident_memory_peak_bytes", "gauge", "The most memory ever resident.");
+  page.Sample({}, memory.resident_peak.count());
+  page.Family("process_major_faults_total", "counter", "Pages that had to be read from a disk.");
+  page.Sample({}, memory.major_faults);
   page.Family("process_virtual_memory_bytes", "gauge", "Address space in use.");
   page.Sample({}, facts.virtual_bytes);
   page.Family("process_open_fds", "gauge", "Open files and sockets.");
@@ -199,6 +278,7 @@ void WriteOwnNames(const PageSources& sources, PageWriter& page) {
   WriteTenants(sources, page);
   WriteModels(sources, page);
   WriteProtocols(sources, page);
+  WriteMemory(sources.gauges.memory, page);
   WriteProcess(page);
 }
 

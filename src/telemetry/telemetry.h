@@ -24,6 +24,24 @@ struct ModelGauge {
   std::uint32_t waiting = 0;
   std::int64_t anonymous_bytes = 0;
   std::int64_t mapped_bytes = 0;
+  std::int64_t run_peak_bytes = 0;
+  bool resident = true;
+};
+
+/// The budget's parts and the scheduler's ledger, all zero without a budget; the networks'
+/// allocator.
+struct MemoryGauges {
+  std::int64_t budget_bytes = 0;
+  std::int64_t base_bytes = 0;
+  std::int64_t requests_bytes = 0;
+  std::int64_t loads_bytes = 0;
+  std::int64_t models_bytes = 0;
+  std::int64_t ledger_models_bytes = 0;
+  std::int64_t ledger_runs_bytes = 0;
+  std::int64_t ledger_free_bytes = 0;
+  std::int64_t pool_in_use_bytes = 0;
+  std::int64_t pool_peak_bytes = 0;
+  std::int64_t pool_kept_bytes = 0;
 };
 
 struct NodeGauges {
@@ -34,6 +52,7 @@ struct NodeGauges {
   std::uint64_t accepted = 0;
   bool ready = false;
   double uptime_seconds = 0;
+  MemoryGauges memory;
 };
 
 /// Versions of models with numbers of their own; raise it for a node that serves more, at about 8

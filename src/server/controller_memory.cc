@@ -1,0 +1,131 @@
+/// Networks leave memory for others and come back.
+
+#include <malloc.h>
+
+#include <algorithm>
+
+#include "server/clock.h"
+#include "server/controller.h"
+#include "server/memory_budget.h"
+#include "telemetry/log.h"
+
+namespace cotenant {
+namespace {
+
+std::string Quoted(std::string_view text) { return "'" + std::string(text) + "'"; }
+
+bool Same(const ModelSignature& a, const ModelSignature& b) {
+  const auto same = [](const ModelSignature::Tensor& x, const ModelSignature::Tensor& y) {
+    return x.name == y.name && x.datatype == y.datatype && x.shape == y.shape;
+  };
+  return std::ranges::equal(a.inputs, b.inputs, same) &&
+         std::ranges::equal(a.outputs, b.outputs, same);
+}
+
+Bytes Taken(const LoadFacts& facts) { return facts.anonymous + facts.mapped; }
+
+}  // namespace
+
+void Controller::StartEvict(ModelId model) {
+  thread_.Post([this, model] {
+    ServedModel& served = *known_.at(model).served;
+    served.SetResidence(Residence::kLeaving);
+    served.Evict();
+    // What the library gave back to the allocators goes back to the system.
+    backend_.Trim();
+    malloc_trim(0);
+    served.SetResidence(Residence::kOut);
+    served.counters().Evicted();
+    Account(model, Bytes());
+    links_.tell(Evicted{MonotonicNow(), model, Taken(served.facts())});
+  });
+}
+
+void Controller::Free(std::shared_ptr<ServedModel> served, std::function<void()> out) {
+  if (served->residence() != Residence::kOut) served->SetResidence(Residence::kLeaving);
+  ServedModel& model = *served;
+  model.Retire([this, served = std::move(served), out = std::move(out)] {
+    thread_.Post([this, served, out] {
+      served->Free();
+      backend_.Trim();
+      malloc_trim(0);
+      out();
+    });
+  });
+}
+
+void Controller::Account(ModelId id, Bytes taken) {
+  const MemoryBudget& budget = options_.memory;
+  if (!budget.limited()) return;
+  if (taken > Bytes()) {
+    taken_[id] = taken;
+  } else {
+    taken_.erase(id);
+  }
+  Bytes left = budget.models + budget.loads;
+  for (const auto& [model, bytes] : taken_) left -= bytes;
+  backend_.KeepWithin(std::max(left, Bytes()));
+}
+
+Status Controller::CheckFits(const Executor& executor) const {
+  const MemoryBudget& budget = options_.memory;
+  const Bytes taken = Taken(executor.facts());
+  if (!budget.limited() || taken <= budget.models) return Status();
+  return ResourceExhausted(
+      "the network takes more memory than the server may use: " + SizeText(taken) + " loaded, of " +
+      SizeText(budget.models) + " for all models and runs");
+}
+
+void Controller::LoadAgain(ModelId id, Known& known) {
+  ServedModel& served = *known.served;
+  const Instant began = MonotonicNow();
+  served.SetResidence(Residence::kLoading);
+  Account(id, Taken(served.facts()));
+  Result<std::unique_ptr<Executor>> executor = LoadSame(known);
+  if (!executor.ok()) {
+    FailAgain(id, served, executor.status());
+    return;
+  }
+  served.Revive(*std::move(executor));
+  served.SetResidence(Residence::kResident);
+  const Instant now = MonotonicNow();
+  served.counters().LoadedIn(now - began);
+  const LoadFacts facts = served.facts();
+  Account(id, Taken(facts));
+  links_.tell(LoadFinished{now, id, known.settings, now - began, facts.anonymous, facts.mapped,
+                           served.run_peak()});
+  malloc_trim(0);
+}
+
+void Controller::FailAgain(ModelId id, ServedModel& served, const Status& why) {
+  LogError("model " + Quoted(served.config().name) + " version " + served.version_text() +
+           " left memory and cannot be loaded again: " + why.message());
+  backend_.Trim();
+  malloc_trim(0);
+  served.SetResidence(Residence::kOut);
+  served.SetLoadError(why.message());
+  served.counters().LoadFailed();
+  Account(id, Bytes());
+  // What its files lack is nothing that its clients did wrong.
+  const bool no_memory = why.code() == Code::kResourceExhausted;
+  links_.tell(LoadFailed{MonotonicNow(), id, no_memory ? why.code() : Code::kUnavailable});
+}
+
+Result<std::unique_ptr<Executor>> Controller::LoadSame(const Known& known) {
+  const auto changed = [&] {
+    return FailedPrecondition(
+        "its files were changed or removed; load the model again, or let the "
+        "server look at its folders again (SIGHUP)");
+  };
+  if (source_.FilesOf(known.file).stamp != known.files.stamp) return changed();
+  Result<std::unique_ptr<Executor>> executor = backend_.Load(known.file, known.config);
+  COTENANT_RETURN_IF_ERROR(executor.status());
+  // Also when they changed while they were read.
+  if (source_.FilesOf(known.file).stamp != known.files.stamp ||
+      !Same((*executor)->signature(), known.signature)) {
+    return changed();
+  }
+  return executor;
+}
+
+}  // namespace cotenant

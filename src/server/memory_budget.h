@@ -1,0 +1,46 @@
+#pragma once
+
+/// Divides the memory that the node may use among what needs it. Plain values; no decision about
+/// models, which is the scheduler's.
+
+#include <string>
+
+#include "base/bytes.h"
+#include "base/result.h"
+
+namespace cotenant {
+
+/// What `DivideMemory` goes by.
+struct MemoryNeeds {
+  Bytes total;  ///< The budget.
+  Bytes base;   ///< What the program itself takes before any model is loaded.
+  /// Limit of request and reply bytes under way, over all protocols.
+  Bytes requests_max;
+  /// The largest network's files: loading holds them beside the network for a while.
+  Bytes largest_network;
+};
+
+/// The parts of the budget; together they are the total.
+struct MemoryBudget {
+  Bytes total;     ///< Zero: no limit, and the rest means nothing.
+  Bytes base;      ///< The program itself, code included, and room for what it learns.
+  Bytes requests;  ///< Bytes of requests and replies under way: their limit follows it.
+  Bytes loads;     ///< What a load takes beyond the loaded network.
+  Bytes models;    ///< Models and their runs.
+
+  bool limited() const { return total > Bytes(); }
+};
+
+/// Requests get what their limit says, loads as much as the largest network's files have; each at
+/// most an eighth of the budget. The base grows by a sixteenth of itself and 2 MiB, for what the
+/// program learns while it serves. FailedPrecondition, with the sizes, when less than
+/// `kModelsMemoryMin` is left for models.
+Result<MemoryBudget> DivideMemory(const MemoryNeeds& needs);
+
+/// Less than this holds no network worth serving. Never a reason to raise it.
+inline constexpr Bytes kModelsMemoryMin = Bytes::MiB(1);
+
+/// "7.2 MiB", rounded up, for messages.
+std::string SizeText(Bytes size);
+
+}  // namespace cotenant

@@ -1,0 +1,47 @@
+#pragma once
+
+/// What the node knows of memory, for whoever asks: the budget's parts, the ledger by model, the
+/// networks' allocator, and what the system counts. Plain data, read at one moment but not under
+/// one lock.
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/bytes.h"
+#include "base/time.h"
+#include "execution/executor.h"
+#include "scheduler/scheduler.h"
+#include "server/memory_budget.h"
+#include "server/served_model.h"
+#include "telemetry/memory_meters.h"
+#include "telemetry/model_counters.h"
+
+namespace cotenant {
+
+struct ModelMemoryRow {
+  std::string name;
+  std::string version;
+  Residence residence = Residence::kResident;
+  LoadFacts facts;  ///< Of the last load, whether it is in memory or not.
+  Bytes run_peak;   ///< The greatest that one run took.
+  std::uint32_t waiting = 0;
+  std::optional<Duration> unused_for;  ///< Since its last request arrived; none: never asked.
+  ResidencyCounts counts;
+
+  bool in_memory() const { return residence != Residence::kOut; }
+};
+
+struct NodeMemory {
+  MemoryBudget budget;
+  MemoryFacts ledger;                  ///< The scheduler's account; zero without a budget.
+  std::vector<ModelMemoryRow> models;  ///< By name, then version.
+  PoolFigures pool;
+  ProcessMemory process;
+  std::optional<CgroupMemory> cgroup;
+  std::optional<MemoryPressure> pressure;
+  Bytes available;  ///< Of the machine.
+};
+
+}  // namespace cotenant
