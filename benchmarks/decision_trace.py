@@ -1,4 +1,5 @@
-"""Reads a decision trace (`cotenant serve --decision-trace FILE`) for what tiny requests met beside a large network."""
+"""Reads the decisions of a recorded log (`cotenant trace LOG --decisions FILE`) for what tiny requests met beside a
+large network."""
 
 import bisect
 import collections
@@ -17,9 +18,8 @@ class Trace:
         self.runs, self.ran_for, self.ended = {}, {}, {}
         with open(path) as file:
             for line in file:
-                if line.endswith("\n"):  # A server that was killed leaves half a line.
-                    self.take(line[:-1].split(","))
-        # Ids of models, in the order in which their first requests came.
+                self.take(line.rstrip("\n").split(","))
+        # Models, in the order in which their first requests came.
         self.models = list(dict.fromkeys(model for _, model, _ in self.arrived.values()))
 
     def take(self, fields):

@@ -221,12 +221,13 @@ def together(*calls):
 
 
 def beside_run(bench, place, dispatch, seconds, bound_ms):
-    """Short networks with a bound, first alone, then beside a saturated one; read off the decision trace."""
+    """Short networks with a bound, first alone, then beside a saturated one; read off the event log."""
     folder = bench.build / "benchmarks"
-    config, path = folder / f"{dispatch}.toml", folder / f"{dispatch}.csv"
+    config, log, path = (folder / f"{dispatch}.{ending}" for ending in ("toml", "log", "csv"))
     config.write_text(f'[policies]\ndispatch = "{dispatch}"\n')
     marks = []
-    with Cotenant(bench, place, grpc=False, arguments=["--config", config, "--decision-trace", path]) as server:
+    with Cotenant(bench, place, grpc=False, arguments=["--config", config, "--record", log,
+                                                      "--record-max-bytes", "4GiB"]) as server:
         def short(seconds, warmup):
             marks.append(time.monotonic_ns())
             results = together(*(
@@ -247,6 +248,7 @@ def beside_run(bench, place, dispatch, seconds, bound_ms):
         with Noise(server) as noise:
             _, busy = together(large, short_later)
         server.terminate()
+    subprocess.run([bench.server, "trace", log, "--decisions", path], check=True, stdout=subprocess.DEVNULL)
     trace = decisions.Trace(path)
     big, *others = trace.models
     return noise.percent | {"big": decisions.runs_of(trace, big, marks), "clients": [quiet, busy]} | {

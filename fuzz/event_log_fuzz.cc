@@ -49,7 +49,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     if (!*more) break;
     if (record.kind == LogRecord::Kind::kSnapshot) {
       cotenant::CheckState(record.state);
-    } else {
+    } else if (record.kind == LogRecord::Kind::kCrank) {
       std::string written;
       cotenant::EncodeActions(record.now, record.actions, written);
       COTENANT_CHECK(written == record.action_bytes);

@@ -87,6 +87,30 @@ Result<CommandWords> ReadCommandFlags(std::span<const CommandFlag> flags,
   return Words(flags, arguments).Read();
 }
 
+int FailCommand(const CommandUsage& usage, int code, const std::string& message) {
+  std::fprintf(stderr, "cotenant %.*s: %s\n", static_cast<int>(usage.name.size()),
+               usage.name.data(), message.c_str());
+  return code;
+}
+
+CommandLine ReadCommandLine(const CommandUsage& usage, std::span<const CommandFlag> flags,
+                            std::span<const std::string> arguments) {
+  const std::string called = "cotenant " + std::string(usage.name) +
+                             (usage.words.empty() ? "" : " ") + std::string(usage.words);
+  Result<CommandWords> read = ReadCommandFlags(flags, arguments);
+  if (!read.ok()) return {{}, FailCommand(usage, 2, read.status().message())};
+  if (read->help) {
+    std::printf("%s [flags]\n\n%.*s\n\n%s", called.c_str(), static_cast<int>(usage.purpose.size()),
+                usage.purpose.data(), CommandFlagsHelp(flags).c_str());
+    return {{}, 0};
+  }
+  const std::size_t count = read->words.size();
+  if (count < usage.words_min || count > usage.words_max) {
+    return {{}, FailCommand(usage, 2, "give " + std::string(usage.wanted) + ": " + called)};
+  }
+  return {std::move(read->words), std::nullopt};
+}
+
 std::string CommandFlagsHelp(std::span<const CommandFlag> flags) {
   constexpr std::size_t kColumn = 28;
   std::string text;

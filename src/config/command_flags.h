@@ -7,6 +7,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -35,6 +36,27 @@ struct CommandWords {
 /// InvalidArgument with one line for each mistake.
 Result<CommandWords> ReadCommandFlags(std::span<const CommandFlag> flags,
                                       std::span<const std::string> arguments);
+
+/// How a command is called, for its help and for whoever calls it wrongly.
+struct CommandUsage {
+  std::string_view name;    ///< "load"
+  std::string_view words;   ///< What stands behind it, but for flags: "SCENARIO".
+  std::string_view wanted;  ///< In a sentence: "one scenario".
+  std::size_t words_min = 1;
+  std::size_t words_max = 1;
+  std::string_view purpose;  ///< A paragraph.
+};
+
+struct CommandLine {
+  std::vector<std::string> words;
+  /// The command is over: its help was printed (0), or its mistakes were (2).
+  std::optional<int> exit;
+};
+CommandLine ReadCommandLine(const CommandUsage& usage, std::span<const CommandFlag> flags,
+                            std::span<const std::string> arguments);
+
+/// Says "cotenant NAME: message" on the standard error output, and gives `code` back.
+int FailCommand(const CommandUsage& usage, int code, const std::string& message);
 
 /// "  --name=VALUE   help", a line for each flag.
 std::string CommandFlagsHelp(std::span<const CommandFlag> flags);

@@ -264,8 +264,6 @@ constexpr Flag kFlags[] = {
     {"admission", kValue, kUsed, "Scheduling", "POLICY",
      "who is taken in, see 'cotenant policies' (feasible)",
      SET(SetName(v, kAdmissionNames, o.admission))},
-    {"decision-trace", kValue, kUsed, "Scheduling", "FILE", "write every decision as CSV",
-     SET(SetText(v, o.decision_trace))},
     {"decisions-max", kValue, kUsed, "Scheduling", "N",
      "last decisions kept for /cotenant/v1/decisions; 0: none (4096)",
      SET(SetNumber<std::uint32_t>(v, 0, 10'000'000, o.decisions_max))},

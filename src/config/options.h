@@ -100,7 +100,6 @@ struct ServeOptions {
   Duration drain_timeout = Duration::Seconds(30);
 
   LogFlags log;
-  std::string decision_trace;               ///< Empty: none.
   std::uint32_t decisions_max = 4'096;      ///< Kept with their reasons. Zero: none.
   std::string state_dir;                    ///< Empty: DefaultStateDir().
   std::string record;                       ///< The event log. Empty: none.

@@ -73,7 +73,6 @@ TEST(Options, EveryFlagTakesItsValueInBothForms) {
                                  "--grpc-keepalive-time=5",
                                  "--dispatch=fifo",
                                  "--grpc-use-ssl=false",
-                                 "--decision-trace=t.csv",
                                  "--record=box.log",
                                  "--record-max-bytes=8MiB"});
   ASSERT_TRUE(options.ok()) << options.status().message();
@@ -92,7 +91,6 @@ TEST(Options, EveryFlagTakesItsValueInBothForms) {
   EXPECT_EQ(options->default_max_batch_size, 16);
   EXPECT_EQ(options->keepalive.time, Duration::Milliseconds(5));
   EXPECT_EQ(options->settings.policies.dispatch, "fifo");
-  EXPECT_EQ(options->decision_trace, "t.csv");
   EXPECT_EQ(options->record, "box.log");
   EXPECT_EQ(options->record_bytes_max, Bytes::MiB(8));
 }

@@ -61,13 +61,6 @@ constexpr struct {
     {"inline_runs", &SimulatedFacts::inline_runs},
 };
 
-/// Sixteen digits: as a number it would lose some in readers that know only doubles.
-std::string DigestText(std::uint64_t digest) {
-  std::array<char, 17> text;
-  std::snprintf(text.data(), text.size(), "%016llx", static_cast<unsigned long long>(digest));
-  return text.data();
-}
-
 Json PercentOf(const std::optional<std::int64_t>& thousandths) {
   if (!thousandths) return nullptr;
   return static_cast<double>(*thousandths) / 1000;
@@ -268,6 +261,12 @@ RunResult ReadAll(const Reader& reader) {
 }
 
 }  // namespace
+
+std::string DigestText(std::uint64_t digest) {
+  std::array<char, 17> text;
+  std::snprintf(text.data(), text.size(), "%016llx", static_cast<unsigned long long>(digest));
+  return text.data();
+}
 
 std::string RunResultJson(const RunResult& result) {
   Json json;

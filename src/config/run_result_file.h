@@ -18,6 +18,9 @@ std::string RunResultJson(const RunResult& result);
 /// that are not known are passed over.
 Result<RunResult> ParseRunResult(std::string_view json);
 
+/// Sixteen digits: as a number it would lose some in readers that know only doubles.
+std::string DigestText(std::uint64_t digest);
+
 /// Replaces the file as a whole, or fails and leaves it. What is no file, such as /dev/stdout, is
 /// written to.
 Status WriteTextFile(const std::string& path, std::string_view text);

@@ -1,7 +1,10 @@
 #include "config/trace_file.h"
 
 #include <algorithm>
+#include <array>
 #include <charconv>
+#include <cinttypes>
+#include <cstdio>
 #include <optional>
 
 #include "config/nearest.h"
@@ -211,6 +214,29 @@ Result<TraceArrivals> ParseTrace(std::string_view text, const std::string& file,
                                  std::span<const std::string> tenants,
                                  std::span<const ScenarioModel> models) {
   return TraceReader(file, tenants, models).Read(text);
+}
+
+std::string TraceText(const TraceArrivals& trace, std::span<const std::string> tenants,
+                      std::span<const ScenarioModel> models) {
+  constexpr Duration kBoundMax = Duration::Milliseconds(kBoundMillisecondsMax);
+  std::string text = "time_s,tenant,model,rows,latency_bound_ms\n";
+  std::array<char, 64> number;
+  const auto append = [&](const char* format, std::int64_t value, std::int64_t unit) {
+    std::snprintf(number.data(), number.size(), format, value / unit, value % unit);
+    text += number.data();
+  };
+  for (const TraceArrivals::Row& row : trace.rows) {
+    append("%" PRId64 ".%09" PRId64 ",", row.at.nanoseconds(), 1'000'000'000);
+    text += tenants[row.tenant] + "," + models[row.model].name + "," + std::to_string(row.rows);
+    text += ",";
+    if (row.latency_bound > Duration()) {
+      // Beyond the greatest bound a request is as good as without one, but it has one.
+      append("%" PRId64 ".%06" PRId64, std::min(row.latency_bound, kBoundMax).nanoseconds(),
+             1'000'000);
+    }
+    text += "\n";
+  }
+  return text;
 }
 
 }  // namespace cotenant

@@ -1,6 +1,6 @@
 #pragma once
 
-/// Reads a trace of requests from CSV: a header of names, then a row for each request.
+/// Reads and writes a trace of requests as CSV: a header of names, then a row for each request.
 ///
 ///   time_s,tenant,model[,rows][,latency_bound_ms]
 ///
@@ -26,5 +26,9 @@ inline constexpr std::size_t kTraceRowsMax = 10'000'000;
 Result<TraceArrivals> ParseTrace(std::string_view text, const std::string& file,
                                  std::span<const std::string> tenants,
                                  std::span<const ScenarioModel> models);
+
+/// The same text back. Names are plain (`IsPlainName`) and have these places.
+std::string TraceText(const TraceArrivals& trace, std::span<const std::string> tenants,
+                      std::span<const ScenarioModel> models);
 
 }  // namespace cotenant

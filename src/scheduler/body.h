@@ -31,6 +31,8 @@ class Scheduler::Body {
   void Crank(Instant now, std::span<const Event> events, ActionList& actions);
   Status CheckEvents(Instant now, std::span<const Event> events);  // event_check.cc
 
+  const SchedulerSettings& settings() const { return settings_; }
+  const ModelRecord* FindModel(ModelId model) const;
   const EndCounts& ends() const { return ends_; }
   std::uint32_t Waiting(ModelId model) const;
   std::uint32_t Running() const { return static_cast<std::uint32_t>(runs_.size()); }

@@ -252,6 +252,20 @@ TEST_F(EventLogTest, CranksComeBackWithTheirTimes) {
   EXPECT_EQ(reader->torn_bytes(), 0U);
 }
 
+TEST_F(EventLogTest, NamesOfModelsComeBackBetweenCranks) {
+  writer_.AppendModelName(ModelId{3}, "ocr", log_);
+  writer_.AppendCrank(kNow + Duration::Nanoseconds(5), events_, {}, log_);
+  Result<EventLogReader> reader = EventLogReader::Open(log_);
+  LogRecord record;
+  for (int i = 0; i < 4; ++i) ASSERT_TRUE(reader->Next(record).value());
+  EXPECT_EQ(record.kind, LogRecord::Kind::kModelName);
+  EXPECT_EQ(record.model, ModelId{3});
+  EXPECT_EQ(record.model_name, "ocr");
+  ASSERT_TRUE(reader->Next(record).value());
+  EXPECT_EQ(record.now, kNow + Duration::Nanoseconds(5));
+  EXPECT_FALSE(reader->Next(record).value());
+}
+
 TEST_F(EventLogTest, CutAnywhereItIsReadUpToTheLastWholeRecord) {
   std::size_t torn = 0;
   for (std::size_t size = whole_; size < log_.size(); ++size) {

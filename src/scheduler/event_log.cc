@@ -12,7 +12,7 @@ constexpr std::string_view kMagic = "cotenant event log\n";
 }  // namespace
 
 template <>
-inline constexpr LogRecord::Kind kLastOf<LogRecord::Kind> = LogRecord::Kind::kCrank;
+inline constexpr LogRecord::Kind kLastOf<LogRecord::Kind> = LogRecord::Kind::kModelName;
 
 void EventLogWriter::AppendHead(std::string& out) {
   out.append(kMagic);
@@ -34,6 +34,13 @@ void EventLogWriter::AppendSnapshot(const Scheduler& scheduler, std::uint64_t lo
   writer(LogRecord::Kind::kSnapshot, lost, previous_);  // From zero: the state stands alone.
   writer.Flush();
   scheduler.Save(record_);
+  AppendRecord(out);
+}
+
+void EventLogWriter::AppendModelName(ModelId model, std::string_view name, std::string& out) {
+  record_.clear();
+  FieldWriter writer(record_);
+  writer(LogRecord::Kind::kModelName, model, std::string(name));
   AppendRecord(out);
 }
 
@@ -85,6 +92,12 @@ Result<bool> EventLogReader::Next(LogRecord& record) {
     reader(record.lost, previous_);
     if (!reader.ok()) return reader.status();
     record.state = bytes->substr(reader.at());
+    return true;
+  }
+  if (record.kind == LogRecord::Kind::kModelName) {
+    reader(record.model, record.model_name);
+    if (reader.ok() && reader.left() > 0) reader.Fail("a model's name has bytes left over");
+    if (!reader.ok()) return reader.status();
     return true;
   }
   reader(record.now);

@@ -5,7 +5,9 @@
 /// A head (magic, format version), then records, each with its length before it. A *snapshot* is
 /// the complete state before the next crank; every log begins with one, and one follows after
 /// cranks that could not be recorded. A *crank* is its time, its events and the actions themselves:
-/// they take about a quarter of the bytes, and a difference can then be shown from both sides.
+/// they take about a quarter of the bytes, and a difference can then be shown from both sides. A
+/// *model's name* stands before the first crank that knows the model's number, and holds until the
+/// number gets another one.
 /// Pure: bytes in memory, no files. A log whose end is missing is read up to its last whole record.
 
 #include <cstdint>
@@ -32,6 +34,8 @@ class EventLogWriter {
   static void AppendHead(std::string& out);
   /// The state before the next crank. `lost` cranks before it were not recorded.
   void AppendSnapshot(const Scheduler& scheduler, std::uint64_t lost, std::string& out);
+  /// What people call this number from now on. Decides nothing: a replay is the same without it.
+  void AppendModelName(ModelId model, std::string_view name, std::string& out);
   /// `now` is the crank's; `actions` is what the brain answered.
   void AppendCrank(Instant now, std::span<const Event> events, const ActionList& actions,
                    std::string& out);
@@ -45,7 +49,7 @@ class EventLogWriter {
 
 /// One record, as read. Reused from record to record.
 struct LogRecord {
-  enum class Kind : unsigned char { kSnapshot, kCrank };
+  enum class Kind : unsigned char { kSnapshot, kCrank, kModelName };
 
   Kind kind = Kind::kSnapshot;
   std::size_t offset = 0;  ///< Of the record in the log.
@@ -53,6 +57,10 @@ struct LogRecord {
   // Snapshots.
   std::uint64_t lost = 0;
   std::string_view state;
+
+  // Models' names.
+  ModelId model{};
+  std::string model_name;
 
   // Cranks.
   Instant now;

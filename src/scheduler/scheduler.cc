@@ -15,6 +15,11 @@ Scheduler::~Scheduler() = default;
 void Scheduler::Crank(Instant now, std::span<const Event> events, ActionList& actions) {
   body_->Crank(now, events, actions);
 }
+const SchedulerSettings& Scheduler::Settings() const { return body_->settings(); }
+const ModelSettings* Scheduler::SettingsOf(ModelId model) const {
+  const ModelRecord* record = std::as_const(*body_).FindModel(model);
+  return record == nullptr ? nullptr : &record->settings;
+}
 EndCounts Scheduler::Ends() const { return body_->ends(); }
 std::uint32_t Scheduler::Waiting(ModelId model) const { return body_->Waiting(model); }
 std::uint32_t Scheduler::Running() const { return body_->Running(); }
@@ -55,10 +60,14 @@ std::uint32_t Scheduler::Body::Waiting(ModelId model) const {
   return ToIndex(model) < models_.size() ? models_[ToIndex(model)].waiting : 0;
 }
 
-ModelRecord* Scheduler::Body::FindModel(ModelId model) {
+const ModelRecord* Scheduler::Body::FindModel(ModelId model) const {
   if (ToIndex(model) >= models_.size()) return nullptr;
-  ModelRecord& record = models_[ToIndex(model)];
+  const ModelRecord& record = models_[ToIndex(model)];
   return record.state == ModelRecord::State::kAbsent ? nullptr : &record;
+}
+
+ModelRecord* Scheduler::Body::FindModel(ModelId model) {
+  return const_cast<ModelRecord*>(std::as_const(*this).FindModel(model));
 }
 
 void Scheduler::Body::SetWake() {

@@ -72,6 +72,10 @@ class Scheduler {
   /// `at` is later.
   void Crank(Instant now, std::span<const Event> events, ActionList& actions);
 
+  /// As they are now, changes included.
+  const SchedulerSettings& Settings() const;
+  /// Null when no model with this number is there. Valid until the next crank.
+  const ModelSettings* SettingsOf(ModelId model) const;
   EndCounts Ends() const;
   /// Requests that wait for a run of this model (for the metrics).
   std::uint32_t Waiting(ModelId model) const;

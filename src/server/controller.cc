@@ -133,7 +133,7 @@ void Controller::BeginChange(const std::string& model, const LoadOverride& overr
     if (!serves) name.versions = change->versions;
   });
   for (std::size_t i = 0; i < description->versions.size(); ++i) {
-    const ModelId id = links_.brain.Allocate();
+    const ModelId id = links_.brain.Allocate(model);
     PendingLoad load = Prepare(model, std::move(description->versions[i]), description->config);
     load.change = change;
     load.index = i;

@@ -84,8 +84,26 @@ Status EventRecorder::OpenFile() {
 void EventRecorder::AppendState(const Scheduler& scheduler, std::uint64_t lost) {
   const std::size_t before = unwritten_.size();
   writer_.AppendSnapshot(scheduler, lost, unwritten_);
+  for (std::size_t i = 0; i < model_names_.size(); ++i) {
+    if (model_names_[i].empty()) continue;
+    writer_.AppendModelName(static_cast<ModelId>(i), model_names_[i], unwritten_);
+  }
   file_bytes_ += unwritten_.size() - before;
   totals_.bytes += unwritten_.size() - before;
+}
+
+void EventRecorder::NameModel(ModelId model, const std::string& name) {
+  {
+    std::lock_guard lock(mutex_);
+    if (ToIndex(model) >= model_names_.size()) model_names_.resize(ToIndex(model) + 1);
+    model_names_[ToIndex(model)] = name;
+    if (paused_) return;  // The state that ends the pause tells it.
+    const std::size_t before = unwritten_.size();
+    writer_.AppendModelName(model, name, unwritten_);
+    file_bytes_ += unwritten_.size() - before;
+    totals_.bytes += unwritten_.size() - before;
+  }
+  changed_.notify_all();
 }
 
 void EventRecorder::BeginFile(const Scheduler& scheduler) {

@@ -58,6 +58,8 @@ class EventRecorder {
   EventRecorder(const EventRecorder&) = delete;
   EventRecorder& operator=(const EventRecorder&) = delete;
 
+  /// What a model's number stands for, before the first crank that has it. Does not block.
+  void NameModel(ModelId model, const std::string& name);
   /// After every crank, one at a time. `scheduler` is as the crank left it. Does not block.
   void Add(Instant now, std::span<const Event> events, const ActionList& actions,
            const Scheduler& scheduler);
@@ -86,6 +88,7 @@ class EventRecorder {
   EventLogWriter writer_;
   std::string unwritten_;
   std::vector<std::size_t> file_starts_;  ///< Where in `unwritten_` a new file begins.
+  std::vector<std::string> model_names_;  ///< By ModelId: every file tells them.
   std::size_t writing_ = 0;               ///< Bytes in the thread's hands.
   std::size_t file_bytes_ = 0;            ///< Of the file in progress.
   std::size_t state_bytes_ = 0;           ///< Of them, the state at its start.

@@ -6,6 +6,7 @@
 #include <atomic>
 #include <filesystem>
 #include <fstream>
+#include <map>
 #include <sstream>
 #include <thread>
 
@@ -21,6 +22,8 @@ struct Replayed {
   std::uint64_t arrivals = 0;
   std::uint64_t lost = 0;
   std::uint64_t settings = 0;
+  std::uint64_t nameless = 0;  ///< Arrivals for a model that the log has not named before.
+  std::map<ModelId, std::string> model_names;
   std::size_t bytes = 0;
   std::size_t torn = 0;
   EndCounts ends;
@@ -53,6 +56,10 @@ Replayed ReplayFile(const std::string& path) {
       replayed.lost += record.lost;
       continue;
     }
+    if (record.kind == LogRecord::Kind::kModelName) {
+      replayed.model_names[record.model] = record.model_name;
+      continue;
+    }
     const Status known = scheduler->CheckEvents(record.now, record.events);
     EXPECT_TRUE(known.ok()) << known.message();
     scheduler->Crank(record.now, record.events, actions);
@@ -62,7 +69,10 @@ Replayed ReplayFile(const std::string& path) {
     EXPECT_TRUE(bytes == record.action_bytes) << path << ", crank " << replayed.cranks;
     if (bytes != record.action_bytes) return replayed;
     for (const Event& event : record.events) {
-      if (std::holds_alternative<Arrived>(event)) ++replayed.arrivals;
+      if (const auto* arrived = std::get_if<Arrived>(&event)) {
+        ++replayed.arrivals;
+        if (!replayed.model_names.contains(arrived->model)) ++replayed.nameless;
+      }
       if (std::holds_alternative<SettingsChanged>(event)) ++replayed.settings;
     }
   }
@@ -168,6 +178,7 @@ TEST_F(EventRecorderTest, OverloadedNodeWithReloadsAndADrainReplaysByteForByte) 
   EXPECT_EQ(replayed.ends.rejected, ends.rejected);
   EXPECT_EQ(replayed.ends.cancelled, ends.cancelled);
   EXPECT_EQ(replayed.settings, 6U);
+  EXPECT_EQ(replayed.nameless, 0U);
   EXPECT_EQ(replayed.torn, 0U);
   EXPECT_EQ(replayed.lost, 0U);
   EXPECT_FALSE(std::filesystem::exists(log() + ".1"));
@@ -189,6 +200,7 @@ TEST_F(EventRecorderTest, EachFileReplaysByItselfAfterManyRotations) {
   EXPECT_LT(before.arrivals + last.arrivals, accepted / 2) << "it has not turned over";
   EXPECT_EQ(last.ends.accepted, accepted) << "the state carries the totals along";
   EXPECT_EQ(before.torn + last.torn, 0U);
+  EXPECT_EQ(before.nameless + last.nameless, 0U) << "each file names its models";
   EXPECT_LT(before.bytes + last.bytes, 80U << 10);
   std::size_t files = 0;
   for (const auto& entry : std::filesystem::directory_iterator(folder_)) {
@@ -244,11 +256,15 @@ TEST_F(EventRecorderTest, DiskThatDoesNotKeepUpLeavesAGapAndTheRestReplays) {
     scheduler.Crank(now, events, actions);
     recorder->Add(now, events, actions, scheduler);
   };
+  recorder->NameModel(ModelId{0}, "early");
   // Faster than any disk, until it has fallen behind; then some more that are lost.
   while (recorder->totals().pauses < 3) {
     while (recorder->totals().lost == 0) crank();
     crank();
   }
+  // Its name is told in a pause.
+  while (recorder->totals().pauses < 4) crank();
+  recorder->NameModel(ModelId{1}, "late");
   recorder->Flush();
   crank();
   crank();
@@ -260,6 +276,8 @@ TEST_F(EventRecorderTest, DiskThatDoesNotKeepUpLeavesAGapAndTheRestReplays) {
   EXPECT_EQ(replayed.lost, totals.lost);
   EXPECT_GT(replayed.lost, 0U);
   EXPECT_EQ(replayed.torn, 0U);
+  EXPECT_EQ(replayed.model_names[ModelId{0}], "early");
+  EXPECT_EQ(replayed.model_names[ModelId{1}], "late");
 }
 
 }  // namespace

@@ -16,11 +16,9 @@ std::uint32_t GenerationOf(RequestId id) {
 
 }  // namespace
 
-LiveBrain::LiveBrain(SchedulerSettings settings, const std::string& trace_path,
-                     std::uint32_t decisions_max, std::function<void(Instant)> set_wake)
-    : scheduler_(std::move(settings)), decisions_(decisions_max), set_wake_(std::move(set_wake)) {
-  if (!trace_path.empty()) trace_ = std::make_unique<DecisionTrace>(trace_path);
-}
+LiveBrain::LiveBrain(SchedulerSettings settings, std::uint32_t decisions_max,
+                     std::function<void(Instant)> set_wake)
+    : scheduler_(std::move(settings)), decisions_(decisions_max), set_wake_(std::move(set_wake)) {}
 
 LiveBrain::~LiveBrain() = default;
 
@@ -64,7 +62,6 @@ void LiveBrain::Crank(LaneEvents events, LaneWork& work) {
   work.actions.with_reasons = decisions_.on();
   scheduler_.Crank(now_, events.events, work.actions);
   if (decisions_.on()) KeepDecisions(work.actions);
-  if (trace_) trace_->Write(now_, events.events, work.actions);
   if (recorder_) recorder_->Add(now_, events.events, work.actions, scheduler_);
   Resolve(work);
   for (ActiveRun* run : events.ended) {
@@ -165,7 +162,7 @@ InferCall& LiveBrain::Forget(RequestId id) {
   return call;
 }
 
-ModelId LiveBrain::Allocate() {
+ModelId LiveBrain::Allocate(const std::string& name) {
   std::lock_guard lock(mutex_);
   std::size_t i = 0;
   while (i < model_taken_.size() && model_taken_[i]) ++i;
@@ -174,7 +171,9 @@ ModelId LiveBrain::Allocate() {
     models_.emplace_back();
   }
   model_taken_[i] = true;
-  return static_cast<ModelId>(i);
+  const auto id = static_cast<ModelId>(i);
+  if (recorder_) recorder_->NameModel(id, name);
+  return id;
 }
 
 void LiveBrain::Bind(ModelId id, std::shared_ptr<ServedModel> model) {

@@ -16,7 +16,6 @@
 #include "scheduler/scheduler.h"
 #include "server/active_run.h"
 #include "server/decision_ring.h"
-#include "server/decision_trace.h"
 #include "server/event_recorder.h"
 #include "server/infer_call.h"
 #include "server/lane.h"
@@ -35,7 +34,7 @@ struct LaneEvents {
 class LiveBrain {
  public:
   /// `set_wake` arms the one timer; it is called under the lock and must not block.
-  LiveBrain(SchedulerSettings settings, const std::string& trace_path, std::uint32_t decisions_max,
+  LiveBrain(SchedulerSettings settings, std::uint32_t decisions_max,
             std::function<void(Instant)> set_wake);
   ~LiveBrain();
 
@@ -47,9 +46,9 @@ class LiveBrain {
   /// Reads the clock, cranks once, and fills `work` (cleared first).
   void Crank(LaneEvents events, LaneWork& work);
 
-  /// A number for a model that is to be loaded. `Bind` before its `LoadFinished`; `Unbind` gives
-  /// the number back.
-  ModelId Allocate();
+  /// A number for the model `name`, which is to be loaded. `Bind` before its `LoadFinished`;
+  /// `Unbind` gives the number back.
+  ModelId Allocate(const std::string& name);
   void Bind(ModelId id, std::shared_ptr<ServedModel> model);
   void Unbind(ModelId id);
 
@@ -89,7 +88,6 @@ class LiveBrain {
   std::vector<std::unique_ptr<ActiveRun>> all_runs_;
   std::vector<ActiveRun*> idle_runs_;
   std::vector<ActiveRun*> active_;
-  std::unique_ptr<DecisionTrace> trace_;
   DecisionRing decisions_;
   std::unique_ptr<EventRecorder> recorder_;  ///< Null: nothing is recorded.
   std::function<void(Instant)> set_wake_;

@@ -46,7 +46,6 @@ struct NodeOptions {
   /// or not.
   bool strict_readiness = false;
   std::string server_id = "cotenant";
-  std::string decision_trace_path;  ///< Empty: no trace. CSV, see docs.
   /// Decisions kept with their reasons. Zero: none, and none is put together. Raise it to look
   /// further back; each takes about 250 bytes.
   std::uint32_t decisions_max = 4'096;

@@ -1,5 +1,6 @@
 #include "simulation/replay.h"
 
+#include <map>
 #include <memory>
 
 #include "base/flat_map.h"
@@ -29,6 +30,10 @@ class Replaying {
   Result<bool> Take(const LogRecord& record) {
     if (record.kind == LogRecord::Kind::kSnapshot) {
       COTENANT_RETURN_IF_ERROR(Begin(record));
+      return true;
+    }
+    if (record.kind == LogRecord::Kind::kModelName) {
+      model_names_[record.model] = record.model_name;
       return true;
     }
     if (scheduler_ == nullptr) {
@@ -71,7 +76,8 @@ class Replaying {
       if (std::holds_alternative<Arrived>(event)) ++result_.arrivals;
     }
     if (observer_) {
-      observer_({result_.cranks, record.now, record.events, actions_, *scheduler_, after_gap_});
+      observer_({result_.cranks, record.now, record.events, actions_, *scheduler_, model_names_,
+                 after_gap_});
     }
     after_gap_ = false;
     if (bytes_ == record.action_bytes) return true;
@@ -84,6 +90,7 @@ class Replaying {
   std::unique_ptr<Scheduler> scheduler_;
   ActionList actions_;
   std::string bytes_;
+  std::map<ModelId, std::string> model_names_;
   ReplayResult result_;
   bool after_gap_ = false;
 };

@@ -9,6 +9,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <map>
 #include <optional>
 #include <span>
 #include <string>
@@ -29,6 +30,7 @@ struct ReplayedCrank {
   std::span<const Event> events;
   const ActionList& actions;   ///< What the brain answered now, with its reasons.
   const Scheduler& scheduler;  ///< After the crank.
+  const std::map<ModelId, std::string>& model_names;  ///< As the log has told them so far.
   /// Set when cranks before this one are missing from the log.
   bool after_gap = false;
 };

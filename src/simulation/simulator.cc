@@ -246,5 +246,8 @@ Simulator::~Simulator() = default;
 void Simulator::Observe(Observer observer) { body_->Observe(std::move(observer)); }
 SimulationReport Simulator::Run() { return body_->Run(); }
 const Scheduler& Simulator::scheduler() const { return body_->scheduler(); }
+std::size_t Simulator::ScenarioModelOf(ModelId model) const {
+  return body_->ScenarioModelOf(model);
+}
 
 }  // namespace cotenant

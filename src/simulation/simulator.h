@@ -52,6 +52,8 @@ class Simulator {
   SimulationReport Run();
 
   const Scheduler& scheduler() const;
+  /// The scenario's model that a number of the brain's stands for.
+  std::size_t ScenarioModelOf(ModelId model) const;
 
  private:
   class Body;

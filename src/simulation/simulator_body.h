@@ -24,6 +24,7 @@ class Simulator::Body {
   void Observe(Observer observer) { observers_.push_back(std::move(observer)); }
   SimulationReport Run();
   const Scheduler& scheduler() const { return scheduler_; }
+  std::size_t ScenarioModelOf(ModelId model) const { return scenario_model_[ToIndex(model)]; }
 
  private:
   /// A request from its arrival until its reply is written.

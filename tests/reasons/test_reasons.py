@@ -102,5 +102,37 @@ def test_the_story_of_a_request_is_told_from_the_log(recorded, tmp_path):
     text = " ".join(step["text"] for step in story["story"])
     assert "arrives" in text and "starts" in text or "joins" in text
     assert story["request"] == number
+    assert "slow" in text and "shop" in text and "model 0" not in outcome.stdout, text
     missing = cotenant("explain", log, "--request=1")
     assert missing.returncode != 0 and "request 1 " in missing.stderr
+
+
+def test_the_recorded_load_is_simulated_under_another_policy(recorded, tmp_path):
+    log, _, result = recorded
+    outcome = cotenant("trace", log, "--output", tmp_path / "load.csv", "--scenario", tmp_path / "load.toml", "--json",
+                       tmp_path / "trace.json")
+    assert outcome.returncode == 0, outcome.stderr
+    trace = json.loads((tmp_path / "trace.json").read_text())
+    replay = cotenant("simulate", "--replay", log, "--json", tmp_path / "replay.json")
+    assert replay.returncode == 0
+    assert trace["arrivals"] == json.loads((tmp_path / "replay.json").read_text())["arrivals"] > 1_000
+    assert [(row["tenant"], row["model"]) for row in trace["requests"]] == [("shop", "slow")]
+    outcome = cotenant("simulate", tmp_path / "load.toml", "--policy=dispatch=fifo", "--json", tmp_path / "fifo.json")
+    assert outcome.returncode == 0, outcome.stdout + outcome.stderr
+    assert json.loads((tmp_path / "fifo.json").read_text())["all"]["requests"] == trace["arrivals"]
+
+
+@pytest.mark.parametrize("words,expected", [
+    (["trace"], "give one event log or more: cotenant trace"),
+    (["trace", "LOG", "--scenario=s.toml"], "--scenario needs --output"),
+    (["trace", "LOG", "--profile=p.json"], "--profile is the scenario's"),
+    (["trace", "nowhere.log"], "nowhere.log"),
+    (["trace", __file__], "log 1: offset 0: this is not an event log"),
+    (["explain", "LOG"], "expected --request=N"),
+    (["explain", "--request=1"], "give one event log and a request's number"),
+    (["policies", "edf"], "give no words, flags only"),
+])
+def test_wrong_use_is_answered_by_name(recorded, words, expected):
+    outcome = cotenant(*[recorded[0] if word == "LOG" else word for word in words])
+    assert outcome.returncode == 2 and outcome.stdout == "", outcome.stdout
+    assert expected in outcome.stderr, outcome.stderr

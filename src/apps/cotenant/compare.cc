@@ -215,10 +215,11 @@ class Comparison {
   std::vector<Pair> models_;
 };
 
-int Fail(int code, const std::string& message) {
-  std::fprintf(stderr, "cotenant compare: %s\n", message.c_str());
-  return code;
-}
+constexpr CommandUsage kUsage = {"compare",   "RUN_A RUN_B",
+                                 "two files", 2,
+                                 2,           "Two result files of load or simulate side by side."};
+
+int Fail(int code, const std::string& message) { return FailCommand(kUsage, code, message); }
 
 }  // namespace
 
@@ -226,19 +227,11 @@ int Compare(std::span<const std::string> arguments) {
   std::string json;
   const std::vector<CommandFlag> flags = {
       {"json", FlagKind::kValue, "FILE", "write the comparison (docs/results.md)", SetsText(json)}};
-  const Result<CommandWords> words = ReadCommandFlags(flags, arguments);
-  if (!words.ok()) return Fail(2, words.status().message());
-  if (words->help) {
-    std::printf(
-        "cotenant compare RUN_A RUN_B [flags]\n\nTwo result files of load or simulate side by "
-        "side.\n\n%s",
-        CommandFlagsHelp(flags).c_str());
-    return 0;
-  }
-  if (words->words.size() != 2) return Fail(2, "give two files: cotenant compare RUN_A RUN_B");
-  const Result<RunResult> a = ReadRunResult(words->words[0]);
+  const CommandLine line = ReadCommandLine(kUsage, flags, arguments);
+  if (line.exit) return *line.exit;
+  const Result<RunResult> a = ReadRunResult(line.words[0]);
   if (!a.ok()) return Fail(2, a.status().message());
-  const Result<RunResult> b = ReadRunResult(words->words[1]);
+  const Result<RunResult> b = ReadRunResult(line.words[1]);
   if (!b.ok()) return Fail(2, b.status().message());
   const Comparison comparison(*a, *b);
   std::fputs(comparison.Text().c_str(), stdout);

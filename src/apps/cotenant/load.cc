@@ -69,10 +69,15 @@ std::vector<CommandFlag> Flags(Settings& s) {
   };
 }
 
-int Fail(int code, const std::string& message) {
-  std::fprintf(stderr, "cotenant load: %s\n", message.c_str());
-  return code;
-}
+constexpr CommandUsage kUsage = {
+    "load",
+    "SCENARIO",
+    "one scenario",
+    1,
+    1,
+    "Plays a scenario's load against a server of the Open Inference Protocol, over HTTP."};
+
+int Fail(int code, const std::string& message) { return FailCommand(kUsage, code, message); }
 
 void ShowProgress(const LoadProgress& p) {
   const bool terminal = isatty(STDERR_FILENO) != 0;
@@ -161,17 +166,9 @@ Result<RunResult> Play(const Settings& settings, const Scenario& scenario) {
 int Load(std::span<const std::string> arguments) {
   Settings settings;
   const std::vector<CommandFlag> flags = Flags(settings);
-  const Result<CommandWords> words = ReadCommandFlags(flags, arguments);
-  if (!words.ok()) return Fail(2, words.status().message());
-  if (words->help) {
-    std::printf(
-        "cotenant load SCENARIO [flags]\n\nPlays a scenario's load against a server of the Open "
-        "Inference Protocol, over HTTP.\n\n%s",
-        CommandFlagsHelp(flags).c_str());
-    return 0;
-  }
-  if (words->words.size() != 1) return Fail(2, "give one scenario: cotenant load SCENARIO");
-  const Result<Scenario> scenario = ReadScenario(words->words[0]);
+  const CommandLine line = ReadCommandLine(kUsage, flags, arguments);
+  if (line.exit) return *line.exit;
+  const Result<Scenario> scenario = ReadScenario(line.words[0]);
   if (!scenario.ok()) return Fail(2, scenario.status().message());
   Result<RunResult> result = Play(settings, *scenario);
   if (!result.ok()) return Fail(1, result.status().message());

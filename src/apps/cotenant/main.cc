@@ -14,6 +14,7 @@
 #include "apps/cotenant/profile.h"
 #include "apps/cotenant/serve.h"
 #include "apps/cotenant/simulate.h"
+#include "apps/cotenant/trace.h"
 #include "config/nearest.h"
 #include "config/options.h"
 
@@ -36,6 +37,7 @@ constexpr Command kCommands[] = {
     {"compare", "RUN_A RUN_B", "two result files side by side", Compare},
     {"policies", "", "every policy: what it does, what it declares", Policies},
     {"explain", "LOG --request=N", "one request's life, told from a recorded log", Explain},
+    {"trace", "LOG", "a recorded log's arrivals, to play under other policies", Trace},
     {"simulate", "SCENARIO", "play a scenario in virtual time, or replay a recorded log", Simulate},
 };
 

@@ -60,30 +60,21 @@ std::string Json() {
   return nlohmann::ordered_json{{"policies", std::move(rows)}}.dump(1) + "\n";
 }
 
+constexpr CommandUsage kUsage = {"policies", "", "no words, flags only",
+                                 0,          0,  "All policies: what each does and declares."};
+
 }  // namespace
 
 int Policies(std::span<const std::string> arguments) {
   std::string json;
   const CommandFlag flags[] = {
       {"json", FlagKind::kValue, "FILE", "write the same as JSON", SetsText(json)}};
-  Result<CommandWords> words = ReadCommandFlags(flags, arguments);
-  if (words.ok() && !words->help && !words->words.empty()) {
-    words = InvalidArgument("unexpected '" + words->words[0] + "': policies takes flags only");
-  }
-  if (!words.ok()) {
-    std::fprintf(stderr, "%s\n", words.status().message().c_str());
-    return 2;
-  }
-  if (words->help) {
-    std::printf("cotenant policies [flags]\n\nAll policies: what each does and declares.\n\n%s",
-                CommandFlagsHelp(flags).c_str());
-    return 0;
-  }
+  const CommandLine line = ReadCommandLine(kUsage, flags, arguments);
+  if (line.exit) return *line.exit;
   std::fputs(Table().c_str(), stdout);
   if (json.empty()) return 0;
   if (const Status status = WriteTextFile(json, Json()); !status.ok()) {
-    std::fprintf(stderr, "%s\n", status.message().c_str());
-    return 1;
+    return FailCommand(kUsage, 1, status.message());
   }
   return 0;
 }

@@ -150,10 +150,15 @@ std::vector<CommandFlag> Flags(Settings& s) {
   };
 }
 
-int Fail(int code, const std::string& message) {
-  std::fprintf(stderr, "cotenant profile: %s\n", message.c_str());
-  return code;
-}
+constexpr CommandUsage kUsage = {
+    "profile",
+    "MODELS_DIR",
+    "one model repository",
+    1,
+    1,
+    "Measures the models of a repository, and the node itself, on this machine."};
+
+int Fail(int code, const std::string& message) { return FailCommand(kUsage, code, message); }
 
 /// A bar over all that is to be measured.
 class ProgressBar {
@@ -357,19 +362,9 @@ int Measure(const Settings& settings) {
 int Profile(std::span<const std::string> arguments) {
   Settings settings;
   const std::vector<CommandFlag> flags = Flags(settings);
-  const Result<CommandWords> words = ReadCommandFlags(flags, arguments);
-  if (!words.ok()) return Fail(2, words.status().message());
-  if (words->help) {
-    std::printf(
-        "cotenant profile MODELS_DIR [flags]\n\nMeasures the models of a repository, and the node "
-        "itself, on this machine.\n\n%s",
-        CommandFlagsHelp(flags).c_str());
-    return 0;
-  }
-  if (words->words.size() != 1) {
-    return Fail(2, "give one model repository: cotenant profile MODELS_DIR");
-  }
-  settings.repository = words->words[0];
+  const CommandLine line = ReadCommandLine(kUsage, flags, arguments);
+  if (line.exit) return *line.exit;
+  settings.repository = line.words[0];
   return Measure(settings);
 }
 

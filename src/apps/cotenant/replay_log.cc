@@ -15,8 +15,6 @@ namespace {
 constexpr std::int64_t kLogBytesMax = std::int64_t{8} << 30;
 
 std::string JsonOf(const std::string& path, const ReplayResult& result) {
-  char digest[20];
-  std::snprintf(digest, sizeof digest, "%016" PRIx64, result.digest);
   nlohmann::ordered_json json;
   json["command"] = "replay";
   json["log"] = path;
@@ -29,7 +27,7 @@ std::string JsonOf(const std::string& path, const ReplayResult& result) {
   json["lost_cranks"] = result.lost_cranks;
   json["torn_bytes"] = result.torn_bytes;
   json["span_ns"] = (result.last - result.first).nanoseconds();
-  json["digest"] = digest;
+  json["digest"] = DigestText(result.digest);
   if (!result.equal()) {
     json["first_difference"] = {{"crank", result.difference->crank},
                                 {"offset_bytes", result.difference->offset},
@@ -62,8 +60,8 @@ int ReplayLog(const std::string& path, const std::string& json) {
     std::printf("the last record is torn: %zu bytes passed over\n", result->torn_bytes);
   }
   if (result->equal()) {
-    std::printf("replayed: the same actions, byte for byte; digest %016" PRIx64 "\n",
-                result->digest);
+    std::printf("replayed: the same actions, byte for byte; digest %s\n",
+                DigestText(result->digest).c_str());
   } else {
     std::printf("NOT the same actions:\n%s", Describe(*result->difference).c_str());
   }

@@ -6,16 +6,11 @@
 #include <nlohmann/json.hpp>
 
 #include "base/flat_map.h"
+#include "config/run_result_file.h"
 #include "simulation/expectations.h"
 
 namespace cotenant {
 namespace {
-
-std::string DigestText(std::uint64_t digest) {
-  char text[20];
-  std::snprintf(text, sizeof text, "%016" PRIx64, digest);
-  return text;
-}
 
 double PercentOf(std::int64_t thousandths) { return static_cast<double>(thousandths) / 1e3; }
 

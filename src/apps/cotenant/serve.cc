@@ -96,7 +96,6 @@ NodeOptions NodeOptionsOf(const ServeOptions& options, std::int32_t cpus) {
   node.load_at_start = options.load_models;
   node.strict_readiness = options.strict_readiness;
   node.server_id = options.server_id;
-  node.decision_trace_path = options.decision_trace;
   node.decisions_max = options.decisions_max;
   node.record.path = options.record;
   node.record.file_max = options.record_bytes_max;

@@ -84,10 +84,16 @@ std::vector<CommandFlag> Flags(Settings& s) {
   };
 }
 
-int Fail(int code, const std::string& message) {
-  std::fprintf(stderr, "cotenant simulate: %s\n", message.c_str());
-  return code;
-}
+constexpr CommandUsage kUsage = {
+    "simulate",
+    "SCENARIO | --replay LOG",
+    "one scenario",
+    0,
+    1,
+    "Plays a scenario in virtual time with the live server's scheduler. Exit status 1: a rule was\n"
+    "broken, an expectation did not hold, or a log did not replay."};
+
+int Fail(int code, const std::string& message) { return FailCommand(kUsage, code, message); }
 
 Status UsePolicies(const std::vector<std::string>& choices, PolicyChoice& policies) {
   for (const std::string& choice : choices) {
@@ -127,15 +133,21 @@ double CpuSeconds() {
 /// Writes the event log of a simulated run. A file that cannot be written says so at the end.
 class LogFile {
  public:
-  LogFile(const std::string& path, Simulator& simulator)
+  LogFile(const std::string& path, const Scenario& scenario, Simulator& simulator)
       : file_(path, std::ios::binary | std::ios::trunc) {
     EventLogWriter::AppendHead(buffer_);
     writer_.AppendSnapshot(simulator.scheduler(), 0, buffer_);
-    simulator.Observe(
-        [this](Instant now, std::span<const Event> events, const ActionList& actions) {
-          writer_.AppendCrank(now, events, actions, buffer_);
-          if (buffer_.size() >= kLogBufferMax) Flush();
-        });
+    simulator.Observe([this, &scenario, &simulator](Instant now, std::span<const Event> events,
+                                                    const ActionList& actions) {
+      for (const Event& event : events) {
+        const auto* load = std::get_if<LoadWanted>(&event);
+        if (load == nullptr) continue;
+        const std::size_t model = simulator.ScenarioModelOf(load->model);
+        writer_.AppendModelName(load->model, scenario.models[model].name, buffer_);
+      }
+      writer_.AppendCrank(now, events, actions, buffer_);
+      if (buffer_.size() >= kLogBufferMax) Flush();
+    });
   }
   Status Close(const std::string& path) {
     Flush();
@@ -165,7 +177,7 @@ SimulatorOptions OptionsOf(const Settings& settings, std::uint64_t seed) {
 int PlayOne(const Settings& settings, const Scenario& scenario) {
   Simulator simulator(scenario, OptionsOf(settings, settings.seed));
   std::optional<LogFile> log;
-  if (!settings.record.empty()) log.emplace(settings.record, simulator);
+  if (!settings.record.empty()) log.emplace(settings.record, scenario, simulator);
   const double before = CpuSeconds();
   SimulationReport report = simulator.Run();
   const double took = CpuSeconds() - before;
@@ -184,9 +196,9 @@ int PlayOne(const Settings& settings, const Scenario& scenario) {
               policies.dispatch.c_str(), policies.batching.c_str(), policies.admission.c_str(),
               RunTables(result).c_str());
   std::printf("%" PRIu64 " cranks, %" PRIu64 " runs (%" PRIu64 " of several requests, %" PRIu64
-              " inline), digest %016" PRIx64 "\n",
+              " inline), digest %s\n",
               result.simulated->cranks, result.simulated->runs, result.simulated->batched,
-              result.simulated->inline_runs, result.simulated->digest);
+              result.simulated->inline_runs, DigestText(result.simulated->digest).c_str());
   for (const std::string& violation : report.violations) {
     std::printf("BROKEN %s\n", violation.c_str());
   }
@@ -226,22 +238,14 @@ int PlaySeeds(const Settings& settings, const Scenario& scenario) {
 int Simulate(std::span<const std::string> arguments) {
   Settings settings;
   const std::vector<CommandFlag> flags = Flags(settings);
-  const Result<CommandWords> words = ReadCommandFlags(flags, arguments);
-  if (!words.ok()) return Fail(2, words.status().message());
-  if (words->help) {
-    std::printf(
-        "cotenant simulate SCENARIO [flags]\ncotenant simulate --replay LOG [--json FILE]\n\n"
-        "Plays a scenario in virtual time with the live server's scheduler. Exit status 1: a rule "
-        "was broken, an expectation did not hold, or a log did not replay.\n\n%s",
-        CommandFlagsHelp(flags).c_str());
-    return 0;
-  }
+  const CommandLine line = ReadCommandLine(kUsage, flags, arguments);
+  if (line.exit) return *line.exit;
   if (!settings.replay.empty()) {
-    if (!words->words.empty()) return Fail(2, "give a scenario or --replay, not both");
+    if (!line.words.empty()) return Fail(2, "give a scenario or --replay, not both");
     return ReplayLog(settings.replay, settings.json);
   }
-  if (words->words.size() != 1) return Fail(2, "give one scenario: cotenant simulate SCENARIO");
-  Result<Scenario> scenario = ReadScenario(words->words[0]);
+  if (line.words.empty()) return Fail(2, "give one scenario: cotenant simulate SCENARIO");
+  Result<Scenario> scenario = ReadScenario(line.words[0]);
   if (!scenario.ok()) return Fail(2, scenario.status().message());
   const Status chosen = UsePolicies(settings.policies, scenario->node.policies);
   if (!chosen.ok()) return Fail(2, chosen.message());
