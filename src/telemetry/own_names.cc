@@ -162,22 +162,22 @@ void WriteProtocols(const PageSources& sources, PageWriter& page) {
   for (std::size_t i = 0; i < kProtocolNames.size(); ++i) {
     const std::uint64_t closed = Get(sources.protocols[i].closed);
     const std::uint64_t opened = Get(sources.protocols[i].opened);
-    page.Sample({{"protocol", kProtocolNames[i]}}, opened > closed ? opened - closed : 0);
+    const std::uint64_t open = opened > closed ? opened - closed : 0;
+    page.Sample({{"protocol", kProtocolNames[i]}}, open + sources.facts[i].connections);
   }
-  page.Family("cotenant_opened_connections_total", "counter", "Connections that were accepted.");
-  for (std::size_t i = 0; i < kProtocolNames.size(); ++i) {
-    page.Sample({{"protocol", kProtocolNames[i]}}, Get(sources.protocols[i].opened));
-  }
+  page.Family("cotenant_opened_connections_total", "counter",
+              "HTTP connections that were accepted.");
+  page.Sample({{"protocol", "http"}}, Get(sources.protocols[0].opened));
   page.Family("cotenant_refused_requests_total", "counter",
               "Requests answered with an error before they were accepted, by HTTP status or gRPC "
-              "code.");
+              "code; other: by gRPC itself, such as messages over the limit.");
   for (std::size_t i = 0; i < kProtocolNames.size(); ++i) {
     for (std::size_t status = 0; status < kRefusalStatuses; ++status) {
       const std::uint64_t count = Get(sources.protocols[i].refused[status]);
       if (count == 0) continue;
       page.Sample({{"protocol", kProtocolNames[i]}, {"status", std::to_string(status)}}, count);
     }
-    const std::uint64_t other = Get(sources.protocols[i].refused_other);
+    const std::uint64_t other = Get(sources.protocols[i].refused_other) + sources.facts[i].refused;
     if (other > 0) page.Sample({{"protocol", kProtocolNames[i]}, {"status", "other"}}, other);
   }
 }

@@ -32,6 +32,7 @@ struct PageSources {
   const std::vector<std::string>& tenants;
   const NodeGauges& gauges;
   const ProtocolTables& protocols;
+  const std::array<ProtocolFacts, 2>& facts;  ///< By Protocol.
 
   /// The label of a tenant's table. Tables beyond the names given share no label, and the last one
   /// is "other".

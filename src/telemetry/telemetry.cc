@@ -20,6 +20,8 @@ struct Telemetry::Body {
   std::shared_ptr<ModelCounters> other;
   std::vector<std::string> tenants = {"default"};
   ProtocolTables protocols;
+  mutable std::mutex ask_mutex;
+  std::array<std::function<ProtocolFacts()>, 2> ask;  ///< By Protocol.
   mutable MachineCpu cpu;
 };
 
@@ -60,6 +62,11 @@ void Telemetry::ConnectionClosed(Protocol protocol) {
   Add(body_->protocols[static_cast<std::size_t>(protocol)].closed, 1);
 }
 
+void Telemetry::AskProtocol(Protocol protocol, std::function<ProtocolFacts()> ask) {
+  const std::scoped_lock lock(body_->ask_mutex);
+  body_->ask[static_cast<std::size_t>(protocol)] = std::move(ask);
+}
+
 std::string Telemetry::Exposition(const NodeGauges& gauges) const {
   std::vector<std::shared_ptr<ModelCounters>> models;
   std::vector<std::string> tenants;
@@ -69,8 +76,15 @@ std::string Telemetry::Exposition(const NodeGauges& gauges) const {
     if (body_->other) models.push_back(body_->other);
     tenants = body_->tenants;
   }
+  std::array<ProtocolFacts, 2> facts;
+  {
+    const std::scoped_lock lock(body_->ask_mutex);
+    for (std::size_t i = 0; i < facts.size(); ++i) {
+      if (body_->ask[i]) facts[i] = body_->ask[i]();
+    }
+  }
   PageWriter page;
-  const PageSources sources{models, tenants, gauges, body_->protocols};
+  const PageSources sources{models, tenants, gauges, body_->protocols, facts};
   WriteOwnNames(sources, page);
   WriteTritonNames(sources, ReadMachineMemory(), body_->cpu.Utilization(), page);
   return std::move(page).Take();

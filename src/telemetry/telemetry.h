@@ -8,6 +8,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -63,6 +64,12 @@ inline constexpr std::size_t kMeteredModelsMax = 512;
 /// code.
 enum class Protocol : unsigned char { kHttp, kGrpc };
 
+/// What a protocol's library knows and does not tell as it happens.
+struct ProtocolFacts {
+  std::uint64_t connections = 0;  ///< Open now.
+  std::uint64_t refused = 0;      ///< Calls that it answered itself, since its start.
+};
+
 class Telemetry {
  public:
   Telemetry();
@@ -77,6 +84,9 @@ class Telemetry {
   void CountRefused(Protocol protocol, int status);
   void ConnectionOpened(Protocol protocol);
   void ConnectionClosed(Protocol protocol);
+  /// `ask` is called for each page, until it is replaced; empty: nobody is asked. Whoever sets it
+  /// replaces it before what it looks at goes.
+  void AskProtocol(Protocol protocol, std::function<ProtocolFacts()> ask);
   /// The whole page: `cotenant_*` by Prometheus' conventions, then Triton's `nv_*` names.
   std::string Exposition(const NodeGauges& gauges) const;
 

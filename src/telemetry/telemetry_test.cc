@@ -190,6 +190,22 @@ TEST(Telemetry, ConnectionsAndRefusalsAreCountedByProtocol) {
             8192);
 }
 
+TEST(Telemetry, ProtocolThatCountsForItselfIsAskedForEachPage) {
+  Telemetry telemetry;
+  telemetry.CountRefused(Protocol::kGrpc, 99'999);
+  std::uint64_t asked = 0;
+  telemetry.AskProtocol(Protocol::kGrpc, [&] { return ProtocolFacts{3, ++asked}; });
+  const char* const other = "cotenant_refused_requests_total{protocol=\"grpc\",status=\"other\"}";
+  EXPECT_EQ(PageReader(telemetry.Exposition({})).Value(other), 2);
+  const PageReader page(telemetry.Exposition({}));
+  EXPECT_EQ(page.Value(other), 3);
+  EXPECT_EQ(page.Value("cotenant_connections{protocol=\"grpc\"}"), 3);
+  telemetry.AskProtocol(Protocol::kGrpc, {});
+  const PageReader after(telemetry.Exposition({}));
+  EXPECT_EQ(after.Value("cotenant_connections{protocol=\"grpc\"}"), 0);
+  EXPECT_EQ(asked, 2U);
+}
+
 TEST(Telemetry, TheProcessAndTheMachineAreOnThePage) {
   Telemetry telemetry;
   const PageReader page(telemetry.Exposition({}));

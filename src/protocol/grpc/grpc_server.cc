@@ -20,6 +20,7 @@
 #include <vector>
 
 #include "protocol/grpc/answers.h"
+#include "protocol/grpc/channel_facts.h"
 #include "protocol/grpc/completion_thread.h"
 #include "protocol/grpc/control_call.h"
 #include "protocol/grpc/control_calls.h"
@@ -110,6 +111,7 @@ class GrpcServer::Body {
  private:
   Status Listen();
   void Arm();
+  ProtocolFacts Facts();
 
   GrpcOptions options_;
   GrpcContext context_;
@@ -117,6 +119,8 @@ class GrpcServer::Body {
   std::unique_ptr<grpc::Server> server_;
   std::vector<std::unique_ptr<CompletionThread>> threads_;
   int port_ = 0;
+  std::int64_t server_number_ = 0;
+  std::uint64_t refused_ = 0;  ///< As last told: it never goes back.
 };
 
 Status GrpcServer::Body::Start() {
@@ -132,7 +136,18 @@ Status GrpcServer::Body::Start() {
   COTENANT_RETURN_IF_ERROR(Listen());
   Arm();
   for (const auto& thread : threads_) thread->Start();
+  context_.telemetry.AskProtocol(Protocol::kGrpc, [this] { return Facts(); });
   return Status();
+}
+
+/// Calls that gRPC ended and that never began here, it refused itself. Those open here hold the
+/// number back until they end: it is never too large.
+ProtocolFacts GrpcServer::Body::Facts() {
+  const ChannelFacts facts = ReadChannelFacts(server_number_);
+  std::uint64_t ours = 0;
+  for (const auto& thread : threads_) ours += thread->calls();
+  if (facts.calls_ended > ours) refused_ = std::max(refused_, facts.calls_ended - ours);
+  return {facts.connections, refused_};
 }
 
 Status GrpcServer::Body::Listen() {
@@ -159,6 +174,7 @@ Status GrpcServer::Body::Listen() {
         std::make_unique<CompletionThread>(context_, builder.AddCompletionQueue(), i));
   }
   server_ = builder.BuildAndStart();
+  server_number_ = NewestServer();
   if (server_ && port_ != 0) return Status();
   server_.reset();
   for (const auto& thread : threads_) {
@@ -192,6 +208,7 @@ void GrpcServer::Body::Arm() {
 
 void GrpcServer::Body::Stop() {
   if (!server_) return;
+  context_.telemetry.AskProtocol(Protocol::kGrpc, {});
   context_.stopping.store(true);
   answers_.GiveUpPending();
   server_->Shutdown(std::chrono::system_clock::now());
