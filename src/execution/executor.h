@@ -17,6 +17,7 @@
 #include "base/bytes.h"
 #include "base/result.h"
 #include "base/shape.h"
+#include "base/time.h"
 #include "catalog/model_config.h"
 #include "catalog/model_source.h"
 
@@ -66,6 +67,14 @@ class Run {
   /// Most memory that the last run had in use for activations and outputs, as counted by the
   /// allocator.
   virtual Bytes Peak() const = 0;
+  /// When the network itself ran within the last `Execute`, of the monotonic clock: before it the
+  /// inputs were put in place, after it the outputs. Both zero where nothing is put in place, or
+  /// the network did not run.
+  struct Span {
+    Instant began;
+    Instant ended;
+  };
+  virtual Span NetworkRan() const { return {}; }
   /// Gives the outputs' memory back, and keeps what is worth keeping for the next run.
   virtual void Recycle() = 0;
 };

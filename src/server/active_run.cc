@@ -32,7 +32,12 @@ void ActiveRun::Execute(Instant (*clock)()) {
   } else {
     status_ = taken_.run->Execute(members_, output_mask_);
   }
-  ran_for_ = clock() - started_;
+  const Instant ended = clock();
+  ran_for_ = ended - started_;
+  const Run::Span network = taken_.run->NetworkRan();
+  const bool known = started_ <= network.began && network.ended <= ended;
+  input_ = known ? network.began - started_ : Duration();
+  output_ = known ? ended - network.ended : Duration();
   peak_ = taken_.run->Peak();
 }
 

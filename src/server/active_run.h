@@ -41,6 +41,10 @@ class ActiveRun {
   const Status& status() const { return status_; }
   Instant started() const { return started_; }
   Duration ran_for() const { return ran_for_; }
+  /// What `ran_for` was spent on: inputs, the network, outputs.
+  Duration input() const { return input_; }
+  Duration infer() const { return ran_for_ - input_ - output_; }
+  Duration output() const { return output_; }
   Bytes peak() const { return peak_; }
   std::span<const OutputTensor> Outputs(std::size_t member) const {
     return taken_.run->Outputs(member);
@@ -56,6 +60,8 @@ class ActiveRun {
   Status status_;
   Instant started_;
   Duration ran_for_;
+  Duration input_;
+  Duration output_;
   Bytes peak_;
   std::atomic<int> readers_ = 0;
   std::atomic<bool> stopped_ = false;

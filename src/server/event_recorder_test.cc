@@ -276,8 +276,8 @@ TEST_F(EventRecorderTest, DiskThatDoesNotKeepUpLeavesAGapAndTheRestReplays) {
   EXPECT_EQ(replayed.lost, totals.lost);
   EXPECT_GT(replayed.lost, 0U);
   EXPECT_EQ(replayed.torn, 0U);
-  EXPECT_EQ(replayed.model_names[ModelId{0}], "early");
-  EXPECT_EQ(replayed.model_names[ModelId{1}], "late");
+  EXPECT_EQ(replayed.model_names.at(ModelId{0}), "early");
+  EXPECT_EQ(replayed.model_names.at(ModelId{1}), "late");
 }
 
 }  // namespace

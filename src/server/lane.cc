@@ -125,7 +125,9 @@ void Lane::Execute(ActiveRun& run) {
   record.rows = run.rows();
   record.requests = static_cast<std::int32_t>(run.member_count());
   record.failed = !status.ok();
-  record.compute_infer = run.ran_for();
+  record.compute_input = run.input();
+  record.compute_infer = run.infer();
+  record.compute_output = run.output();
   run.model().counters().RunEnded(record);
   run.model().NotePeak(run.peak());
   node_.body_->keeper.NeedTidy();
@@ -150,6 +152,9 @@ void Lane::EndCall(const LaneWork::Ending& ending) {
   call.facts.bounded = call.bounds.latency > Duration();
   if (ending.end == End::kReplied) {
     FillReply(call, *call.run_, call.member_);
+    record.compute_input = call.run_->input();
+    record.compute_infer = call.run_->infer();
+    record.compute_output = call.run_->output();
     call.facts.bound_met = call.facts.bounded && record.total <= call.bounds.latency;
   } else if (ending.end == End::kRejected || ending.end == End::kExpired) {
     record.reason = call.reject_reason = ending.reject.reason;
@@ -162,7 +167,6 @@ void Lane::EndCall(const LaneWork::Ending& ending) {
     if (run->LetGo()) Release(*run);
   }
   record.queue = call.facts.queue;
-  record.compute_infer = call.facts.compute;
   record.bounded = call.facts.bounded;
   record.bound_met = call.facts.bound_met;
   call.served->counters().RequestEnded(record);

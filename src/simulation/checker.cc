@@ -431,6 +431,13 @@ void Checker::Finish(const EndCounts& counts) {
   expect(counts.cancelled == of(End::kCancelled), "the brain counts cancellations otherwise");
   expect(counts.failed == of(End::kFailed), "the brain counts failures otherwise");
   expect(drained_ == draining_, "the drain is not finished");
+  for (std::size_t i = 0; i < models_.size(); ++i) {
+    // One that still loads leaves after that; no request holds the others.
+    const Model::State state = models_[i].state;
+    const bool stays = state == Model::State::kReady || state == Model::State::kWanted;
+    expect(!models_[i].leaving || !stays,
+           "the unload of model " + std::to_string(i) + " was wanted and never began");
+  }
 }
 
 }  // namespace cotenant

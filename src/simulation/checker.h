@@ -5,12 +5,12 @@
 /// Keeps an account of its own of requests, runs, slots and models; knows nothing of the brain's
 /// inside. What holds always: every accepted request has exactly one end, after its run if it has
 /// one, and none is replied to after its client went away; a batch joins only what may be joined;
-/// slots are given once; no slot idles while work waits, unless the batching policy may hold it and
-/// a wake-up is set; nothing is loaded, evicted or unloaded twice or too early, and no run begins
-/// on a model that is not in memory; no load begins without room for it, and no model with waiting
-/// requests stays out of memory for long. What holds by declaration:
-/// the order that the dispatch policy says it keeps. A crank costs a few operations per event and
-/// action, so that it runs along always.
+/// slots are given once; every unload that is wanted begins; no slot idles while work waits, unless
+/// the batching policy may hold it and a wake-up is set; nothing is loaded, evicted or unloaded
+/// twice or too early, and no run begins on a model that is not in memory; no load begins without
+/// room for it, and no model with waiting requests stays out of memory for long. What holds by
+/// declaration: the order that the dispatch policy says it keeps. A crank costs a few operations
+/// per event and action, so that it runs along always.
 
 #include <cstdint>
 #include <optional>

@@ -24,7 +24,9 @@ class Simulator::Body {
   void Observe(Observer observer) { observers_.push_back(std::move(observer)); }
   SimulationReport Run();
   const Scheduler& scheduler() const { return scheduler_; }
-  std::size_t ScenarioModelOf(ModelId model) const { return scenario_model_[ToIndex(model)]; }
+  std::size_t ScenarioModelOf(ModelId model) const {
+    return models_[ToIndex(model)].scenario_model;
+  }
 
  private:
   /// A request from its arrival until its reply is written.

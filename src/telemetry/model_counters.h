@@ -25,7 +25,7 @@ struct RequestRecord {
   RejectReason reason = RejectReason::kQueueFull;  ///< Meaningful for rejected and expired.
   std::int32_t rows = 1;
   Duration queue;           ///< Arrival to start of the run.
-  Duration compute_input;   ///< Joining the members.
+  Duration compute_input;   ///< Putting the inputs in place, joining the members.
   Duration compute_infer;   ///< The network.
   Duration compute_output;  ///< Splitting the outputs.
   Duration total;           ///< Arrival to the reply being ready.

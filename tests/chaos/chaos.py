@@ -79,7 +79,8 @@ class Server:
             self.process = subprocess.Popen(
                 [COTENANT, "serve", f"--model-repository={self.repository}", f"--http-port={self.http}",
                  f"--grpc-port={self.grpc}", f"--metrics-port={self.metrics}", "--model-control-mode=explicit",
-                 "--load-model=quick", "--load-model=heavy", "--exit-timeout-secs=10"],
+                 "--load-model=quick", "--load-model=heavy", "--exit-timeout-secs=10",
+                 f"--state-dir={self.repository.parent}"],
                 stdout=log, stderr=log, start_new_session=True)
         for _ in range(600):
             if self.process.poll() is not None:

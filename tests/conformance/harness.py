@@ -23,6 +23,9 @@ HERE = pathlib.Path(__file__).resolve().parent
 PROJECT = HERE.parents[1]
 DEPS = pathlib.Path(os.environ.get("COTENANT_DEPS", PROJECT / ".deps"))
 sys.path.insert(0, str(HERE / "models"))
+# Not the profiles of whoever runs the tests.
+STATE = tempfile.TemporaryDirectory(prefix="cotenant-state-")
+os.environ["XDG_STATE_HOME"] = STATE.name
 START_SECONDS_MAX = 300
 ANSWER_SECONDS_MAX = 20
 

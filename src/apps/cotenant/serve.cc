@@ -4,6 +4,7 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <csignal>
 #include <cstdio>
@@ -14,7 +15,6 @@
 
 #include "apps/cotenant/cpu_name.h"
 #include "apps/cotenant/start_up_pages.h"
-#include "apps/cotenant/unsent_bytes.h"
 #include "apps/cotenant/usable_cpus.h"
 #include "config/directory_source.h"
 #include "config/profile_store.h"
@@ -25,6 +25,7 @@
 #include "protocol/server_facts.h"
 #include "server/io_thread.h"
 #include "server/node.h"
+#include "server/unsent_bytes.h"
 #include "telemetry/log.h"
 #include "telemetry/telemetry.h"
 
@@ -110,6 +111,9 @@ HttpOptions HttpOptionsOf(const ServeOptions& options) {
   http.inflight_bytes_max = options.limits.in_flight_bytes_max;
   http.json_depth_max = options.limits.json_depth_max;
   http.tensors_max = options.limits.tensors_max;
+  http.head_timeout = std::min(http.head_timeout, options.limits.request_timeout);
+  http.body_timeout = options.limits.request_timeout;
+  http.idle_timeout = options.limits.idle_timeout;
   http.header_forward_pattern = options.http_header_forward_pattern;
   return http;
 }

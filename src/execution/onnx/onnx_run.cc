@@ -1,6 +1,7 @@
 #include "execution/onnx/onnx_run.h"
 
 #include <algorithm>
+#include <chrono>
 #include <cstring>
 #include <exception>
 #include <utility>
@@ -23,6 +24,11 @@ bool SameButRows(const Shape& a, const Shape& b) {
 
 /// A tensor may have no elements, but the library wants an address.
 alignas(64) std::byte no_bytes[64];
+
+Instant MonotonicNow() {
+  const auto now = std::chrono::steady_clock::now().time_since_epoch();
+  return Instant::FromNanoseconds(std::chrono::nanoseconds(now).count());
+}
 
 /// Does the library say that an output is not of the shape that we bound? Newer and older wording.
 bool BlamesBoundShape(const std::string& text) {
@@ -95,6 +101,7 @@ OnnxRun::~OnnxRun() = default;
 Status OnnxRun::Execute(std::span<const Member> members, std::uint64_t output_mask) {
   split_.clear();
   wanted_ = 0;
+  network_ = {};
   {
     std::lock_guard lock(stop_mutex_);
     running_ = true;
@@ -147,7 +154,9 @@ Status OnnxRun::ExecuteOnce(std::span<const Member> members, std::uint64_t outpu
     COTENANT_RETURN_IF_ERROR(BindInput(members, i));
   }
   COTENANT_RETURN_IF_ERROR(ChooseOutputs(output_mask));
+  const Instant began = MonotonicNow();
   COTENANT_RETURN_IF_ERROR(CallLibrary());
+  network_ = {began, MonotonicNow()};
   COTENANT_RETURN_IF_ERROR(ReadOutputs());
   return Split(members);
 }

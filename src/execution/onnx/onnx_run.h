@@ -26,6 +26,7 @@ class OnnxRun final : public Run {
   void Stop() override;
   std::span<const OutputTensor> Outputs(std::size_t member) const override;
   Bytes Peak() const override { return account_->peak(); }
+  Span NetworkRan() const override { return network_; }
   void Recycle() override;
 
  private:
@@ -100,6 +101,7 @@ class OnnxRun final : public Run {
   std::vector<Whole> wholes_;
   std::size_t wanted_ = 0;
   std::vector<OutputTensor> split_;
+  Span network_;
 
   std::mutex stop_mutex_;  // Guards the two below, and the flag inside `options_`.
   bool running_ = false;

@@ -38,6 +38,24 @@ TEST_F(OnnxRunTest, OneMemberGetsTheNetworksAnswer) {
   EXPECT_EQ(ValuesOf<float>(outputs[1]), (std::vector<float>{-9, -18, -27, -36}));
 }
 
+TEST_F(OnnxRunTest, NetworksOwnTimeLiesWithinTheRunAndIsNotKept) {
+  const auto now = [] {
+    const auto time = std::chrono::steady_clock::now().time_since_epoch();
+    return Instant::FromNanoseconds(std::chrono::nanoseconds(time).count());
+  };
+  const auto run = RunOf("add");
+  Batch batch;
+  batch.Add(1, {Floats({1, 4}, {1, 2, 3, 4}), Floats({1, 4}, {10, 20, 30, 40})});
+  const Instant before = now();
+  ASSERT_TRUE(run->Execute(batch.members(), kAllOutputs).ok());
+  const Instant after = now();
+  EXPECT_LT(before, run->NetworkRan().began) << "inputs are put in place first";
+  EXPECT_LT(run->NetworkRan().began, run->NetworkRan().ended);
+  EXPECT_LT(run->NetworkRan().ended, after) << "outputs are split afterwards";
+  EXPECT_FALSE(run->Execute({}, kAllOutputs).ok());
+  EXPECT_EQ(run->NetworkRan().ended, Instant()) << "the network did not run";
+}
+
 TEST_F(OnnxRunTest, ABatchIsJoinedAndSplitByRows) {
   const auto run = RunOf("add", 8);
   Batch batch;

@@ -119,6 +119,9 @@ Status Decompress(HttpCoding coding, std::span<const std::byte> in, std::size_t 
   auto* next = const_cast<std::byte*>(in.data());
   std::size_t left = in.size();
   out.Clear();
+  // At the limit there may still be an end without bytes: one more byte tells it from a larger
+  // body.
+  Bytef beyond = 0;
   int code = Z_OK;
   while (code != Z_STREAM_END) {
     if (stream.avail_in == 0) {
@@ -127,15 +130,16 @@ Status Decompress(HttpCoding coding, std::span<const std::byte> in, std::size_t 
       next += stream.avail_in;
       left -= stream.avail_in;
     }
-    if (out.size() >= out_max) return TooLarge(out_max);
-    if (out.room() == 0 && !out.ReserveMore(std::max<std::size_t>(4096, 2 * in.size()))) {
+    const bool full = out.size() >= out_max;
+    if (!full && out.room() == 0 && !out.ReserveMore(std::max<std::size_t>(4096, 2 * in.size()))) {
       return ResourceExhausted("no memory to decompress the body");
     }
-    const uInt room = Piece(std::min(out.room(), out_max - out.size()));
-    stream.next_out = reinterpret_cast<Bytef*>(out.end());
+    const uInt room = full ? 1 : Piece(std::min(out.room(), out_max - out.size()));
+    stream.next_out = full ? &beyond : reinterpret_cast<Bytef*>(out.end());
     stream.avail_out = room;
     code = inflate(&stream, Z_NO_FLUSH);
-    out.Grow(room - stream.avail_out);
+    if (full && stream.avail_out < room) return TooLarge(out_max);
+    if (!full) out.Grow(room - stream.avail_out);
     const bool stuck = code == Z_BUF_ERROR && stream.avail_in == 0 && left == 0;
     if (stuck || (code != Z_OK && code != Z_STREAM_END && code != Z_BUF_ERROR)) {
       return InvalidArgument(std::string("the body is not valid ") + name);

@@ -80,8 +80,10 @@ TEST(Decompress, UndoesWhatCompressDid) {
     Compress(coding, packed);
     EXPECT_LT(packed.size(), text.size() / 2);
     Buffer out;
-    ASSERT_TRUE(Decompress(coding, BytesOf(packed), text.size() + 1, out).ok());
+    ASSERT_TRUE(Decompress(coding, BytesOf(packed), text.size(), out).ok()) << "exactly the limit";
     EXPECT_EQ(TextOf(out), text);
+    EXPECT_EQ(Decompress(coding, BytesOf(packed), text.size() - 1, out).code(),
+              Code::kResourceExhausted);
   }
 }
 

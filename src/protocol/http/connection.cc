@@ -78,7 +78,10 @@ Connection::~Connection() {
   ticket_->connection = nullptr;
 }
 
-void Connection::Start() { Settle(); }
+void Connection::Start() {
+  idle_since_ = thread_.io().lane().TurnBegan();
+  Settle();
+}
 
 void Connection::ArmRead() {
   waiting_read_ = true;
@@ -318,6 +321,7 @@ void Connection::FinishReply() {
   } else {
     ReleaseExchange();
     state_ = State::kIdle;
+    idle_since_ = thread_.io().lane().TurnBegan();
   }
 }
 
@@ -334,6 +338,10 @@ void Connection::OnDeadline() {
     Close();
   }
   Settle();
+}
+
+void Connection::CloseIfIdleSince(Instant then) {
+  if (state_ == State::kIdle && idle_since_ <= then) CloseIfIdle();
 }
 
 void Connection::CloseIfIdle() {

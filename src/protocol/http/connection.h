@@ -45,6 +45,8 @@ class Connection {
   void OnDeadline();
   /// For a drain: closes unless a request is under way.
   void CloseIfIdle();
+  /// Closes when no request has been under way since `then`.
+  void CloseIfIdleSince(Instant then);
 
   // The thread's own notes.
   std::list<Connection>::iterator place;
@@ -108,6 +110,7 @@ class Connection {
   std::unique_ptr<Exchange> exchange_;
   std::shared_ptr<Ticket> ticket_;
   State state_ = State::kIdle;
+  Instant idle_since_;  ///< Meaningful in kIdle.
   bool metrics_only_;
   bool waiting_read_ = false;
   bool waiting_write_ = false;

@@ -145,7 +145,7 @@ bool Connection::BeginBody() {
     return false;
   }
   state_ = State::kBody;
-  deadline = thread_.io().lane().TurnBegan() + thread_.options().body_timeout;
+  deadline = x.at + thread_.options().body_timeout;
   x.uses_large = x.head.chunked || x.head_size + length > x.in.capacity();
   bool room = true;
   if (x.head.chunked) {

@@ -33,8 +33,11 @@ struct HttpOptions {
 
   /// From a request's first byte to the end of its head. Over it: 408 and close.
   Duration head_timeout = Duration::Seconds(10);
-  /// From the end of the head to the end of the body. Over it: 408 and close.
+  /// From a request's first byte to the end of its body. Over it: 408 and close.
   Duration body_timeout = Duration::Seconds(60);
+  /// A connection without a request. Over it: it is closed. Zero: none. Raise it for clients that
+  /// ask seldom and must not connect anew.
+  Duration idle_timeout = Duration::Seconds(600);
   /// From the first byte of a reply to its last. Over it: the connection is closed.
   Duration write_timeout = Duration::Seconds(60);
 

@@ -6,7 +6,9 @@
 
 #include <boost/asio/ip/tcp.hpp>
 #include <boost/asio/post.hpp>
+#include <boost/asio/steady_timer.hpp>
 #include <cerrno>
+#include <chrono>
 #include <mutex>
 #include <string_view>
 
@@ -21,11 +23,15 @@ using boost::asio::ip::tcp;
 /// Accepted in one turn before connections are served.
 constexpr int kAcceptTurnMax = 64;
 constexpr int kBacklog = 4096;
+/// Until the next try when no client could be taken; waiting for the socket would end at once.
+constexpr std::chrono::milliseconds kAcceptPause(100);
 constexpr std::string_view kFull =
     "HTTP/1.1 503 Service Unavailable\r\nContent-Type: application/json\r\nRetry-After: 1\r\n"
     "Connection: close\r\nContent-Length: 48\r\n\r\n"
     "{\"error\":\"too many connections; try again soon\"}";
 static_assert(kFull.size() - kFull.find("\r\n\r\n") - 4 == 48);
+
+int OpenSpare() { return open("/dev/null", O_RDONLY | O_CLOEXEC); }
 
 }  // namespace
 
@@ -38,7 +44,6 @@ class HttpServer::Body {
     options_status_ = forwarding.status();
     if (forwarding.ok()) shared_.forwarding = *std::move(forwarding);
     for (IoThread* io : io_threads) threads.push_back(std::make_unique<HttpThread>(*io, shared_));
-    spare_ = open("/dev/null", O_RDONLY | O_CLOEXEC);
   }
   ~Body() {
     if (spare_ >= 0) close(spare_);
@@ -54,14 +59,15 @@ class HttpServer::Body {
  private:
   struct Listener {
     Listener(boost::asio::io_context& context, bool metrics)
-        : acceptor(context), metrics_only(metrics) {}
+        : acceptor(context), pause(context), metrics_only(metrics) {}
     tcp::acceptor acceptor;
+    boost::asio::steady_timer pause;
     bool metrics_only;
   };
 
   boost::asio::io_context& context() { return threads.front()->io().context(); }
   void Await(Listener& listener);
-  void Accept(Listener& listener);
+  bool Accept(Listener& listener);
   void Deal(int descriptor, bool metrics_only);
   bool Shed(int listening);
 
@@ -69,7 +75,8 @@ class HttpServer::Body {
   Status options_status_;
   std::mutex mutex_;  ///< Of the list only: listeners are made on the caller's thread.
   std::vector<std::unique_ptr<Listener>> listeners_;
-  int spare_ = -1;  ///< Given up for a moment to refuse a client when no descriptor is left.
+  int spare_ =
+      OpenSpare();  ///< Given up for a moment to refuse a client when no descriptor is left.
 };
 
 Result<std::uint16_t> HttpServer::Body::Listen(const std::string& address, std::uint16_t port,
@@ -105,26 +112,34 @@ Result<std::uint16_t> HttpServer::Body::Listen(const std::string& address, std::
 
 void HttpServer::Body::Await(Listener& listener) {
   if (!listener.acceptor.is_open()) return;
-  listener.acceptor.async_wait(tcp::acceptor::wait_read,
-                               [this, &listener](const boost::system::error_code& error) {
-                                 if (error) return;
-                                 Accept(listener);
-                                 Await(listener);
-                               });
+  listener.acceptor.async_wait(
+      tcp::acceptor::wait_read, [this, &listener](const boost::system::error_code& error) {
+        if (error) return;
+        if (Accept(listener)) return Await(listener);
+        listener.pause.expires_after(kAcceptPause);
+        listener.pause.async_wait([this, &listener](const boost::system::error_code& ended) {
+          if (!ended) Await(listener);
+        });
+      });
 }
 
-void HttpServer::Body::Accept(Listener& listener) {
+/// False when a client waits that nobody can take now.
+bool HttpServer::Body::Accept(Listener& listener) {
   const int listening = listener.acceptor.native_handle();
   for (int i = 0; i < kAcceptTurnMax; ++i) {
     const int descriptor = accept4(listening, nullptr, nullptr, SOCK_NONBLOCK | SOCK_CLOEXEC);
     if (descriptor >= 0) {
+      if (spare_ < 0) spare_ = OpenSpare();
       Deal(descriptor, listener.metrics_only);
     } else if (errno == EMFILE || errno == ENFILE) {
-      if (!Shed(listening)) return;
+      if (!Shed(listening)) return false;
+    } else if (errno == EAGAIN || errno == EWOULDBLOCK) {
+      return true;
     } else if (errno != EINTR && errno != ECONNABORTED) {
-      return;
+      return false;
     }
   }
+  return true;
 }
 
 void HttpServer::Body::Deal(int descriptor, bool metrics_only) {
@@ -148,6 +163,8 @@ void HttpServer::Body::Deal(int descriptor, bool metrics_only) {
 /// No descriptor is left: takes one client with the spare one and lets it go, because a client that
 /// is left waiting would keep the acceptor ready for ever. False when that did not work.
 bool HttpServer::Body::Shed(int listening) {
+  // Somebody else may have taken the last one before this could have it back.
+  if (spare_ < 0) spare_ = OpenSpare();
   if (spare_ < 0) return false;
   close(spare_);
   const int descriptor = accept4(listening, nullptr, nullptr, SOCK_NONBLOCK | SOCK_CLOEXEC);
@@ -157,7 +174,7 @@ bool HttpServer::Body::Shed(int listening) {
     close(descriptor);
     LogWarning("out of file descriptors: a connection was refused; raise the limit (ulimit -n)");
   }
-  spare_ = open("/dev/null", O_RDONLY | O_CLOEXEC);
+  spare_ = OpenSpare();
   return descriptor >= 0;
 }
 

@@ -36,7 +36,8 @@ HttpThread::HttpThread(IoThread& io, HttpShared& shared)
       shared_(shared),
       reader_(shared.options),
       endpoints_(shared.node, reader_.document()),
-      timer_(io.context()) {}
+      timer_(io.context()),
+      idle_timer_(io.context()) {}
 
 HttpThread::~HttpThread() = default;
 
@@ -51,6 +52,7 @@ void HttpThread::Adopt(int descriptor, bool metrics_only) {
   connections_.emplace_front(*this, descriptor, metrics_only);
   connections_.front().place = connections_.begin();
   shared_.telemetry.ConnectionOpened(Protocol::kHttp);
+  if (!idle_armed_) ArmIdleTimer();
   connections_.front().Start();
 }
 
@@ -128,6 +130,26 @@ void HttpThread::OnTick() {
     if (i < watched_.size() && watched_[i]->deadline <= now) watched_[i]->OnDeadline();
   }
   if (!watched_.empty() && !armed_) ArmTimer();
+}
+
+/// Rarely, because it looks at all connections: one is closed up to a quarter of the time later.
+void HttpThread::ArmIdleTimer() {
+  if (options().idle_timeout <= Duration()) return;
+  const Duration tick = std::max(options().idle_timeout / 4, Duration::Milliseconds(5));
+  idle_armed_ = true;
+  idle_timer_.expires_after(std::chrono::nanoseconds(tick.nanoseconds()));
+  idle_timer_.async_wait([this](const boost::system::error_code& error) {
+    idle_armed_ = false;
+    if (!error) OnIdleTick();
+  });
+}
+
+void HttpThread::OnIdleTick() {
+  const Instant then = io_.lane().TurnBegan() - options().idle_timeout;
+  for (auto next = connections_.begin(); next != connections_.end();) {
+    (next++)->CloseIfIdleSince(then);  // May remove itself from the list.
+  }
+  if (!connections_.empty()) ArmIdleTimer();
 }
 
 }  // namespace cotenant

@@ -5,7 +5,8 @@
 ///
 /// Used on the thread's turns only, except `Deal` (any thread) and construction and destruction,
 /// which happen while the thread does not run. The timer is armed only while some connection is in
-/// the middle of something, so an idle server never wakes.
+/// the middle of something, and the timer of idle connections only while there is a connection, so
+/// an idle server never wakes.
 
 #include <atomic>
 #include <boost/asio/basic_waitable_timer.hpp>
@@ -74,6 +75,8 @@ class HttpThread {
   void Adopt(int descriptor, bool metrics_only);
   void ArmTimer();
   void OnTick();
+  void ArmIdleTimer();
+  void OnIdleTick();
 
   IoThread& io_;
   HttpShared& shared_;
@@ -83,11 +86,14 @@ class HttpThread {
   std::list<Connection> connections_;
   std::vector<std::unique_ptr<Exchange>> idle_;
   std::vector<Connection*> watched_;
-  boost::asio::basic_waitable_timer<std::chrono::steady_clock,
-                                    boost::asio::wait_traits<std::chrono::steady_clock>,
-                                    boost::asio::io_context::executor_type>
-      timer_;
+  using Timer =
+      boost::asio::basic_waitable_timer<std::chrono::steady_clock,
+                                        boost::asio::wait_traits<std::chrono::steady_clock>,
+                                        boost::asio::io_context::executor_type>;
+  Timer timer_;
+  Timer idle_timer_;
   bool armed_ = false;
+  bool idle_armed_ = false;
 };
 
 }  // namespace cotenant

@@ -1,4 +1,4 @@
-#include "apps/cotenant/unsent_bytes.h"
+#include "server/unsent_bytes.h"
 
 #include <dirent.h>
 #include <linux/sockios.h>

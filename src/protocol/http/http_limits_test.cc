@@ -1,0 +1,204 @@
+// What happens at the limits of time and of descriptors: slow readers, idle clients, no files left.
+
+#include <gtest/gtest.h>
+#include <poll.h>
+#include <sys/resource.h>
+
+#include <algorithm>
+#include <atomic>
+#include <nlohmann/json.hpp>
+#include <numeric>
+#include <thread>
+#include <vector>
+
+#include "protocol/http/http_server_test.h"
+
+namespace cotenant {
+namespace {
+
+bool PageHas(std::uint16_t port, std::string_view line) {
+  return HttpClient(port).Ask(Get("/metrics")).body.find(line) != std::string::npos;
+}
+
+TEST_F(HttpServerTest, ClientThatDoesNotReadItsReplyIsLetGo) {
+  HttpOptions options;
+  options.write_timeout = Duration::Milliseconds(50);
+  // More than the kernel holds for a connection, so that the server must wait for the reader.
+  constexpr std::int64_t kWidth = 6'000'000;
+  source_.Put(EchoConfig("huge", 0, kWidth), "");
+  Begin(options);
+  HttpClient slow(port_);
+  slow.Send(Post("/v2/models/huge/infer", std::string(kWidth * sizeof(float), 'x'),
+                 "Inference-Header-Content-Length: 0\r\n"));
+  while (!PageHas(port_, R"(cotenant_refused_requests_total{protocol="http",status="408"} 1)")) {
+    std::this_thread::yield();
+  }
+  const auto cut = slow.Read();
+  EXPECT_EQ(cut.status, 200);
+  EXPECT_TRUE(cut.body.empty()) << "the reply came whole: nothing was waited for";
+  HttpClient other(port_);
+  EXPECT_EQ(other.Ask(Post(kInfer, kJson)).status, 200);
+  // What the slow one held is given back: the node knows of no request, and a drain ends.
+  std::atomic<bool> drained = false;
+  node_->Drain([&] { drained = true; });
+  while (!drained) std::this_thread::yield();
+  EXPECT_EQ(node_->Ends().replied, 2U);
+}
+
+TEST_F(HttpServerTest, ConnectionWithoutRequestsIsClosedAfterTheIdleTime) {
+  HttpOptions options;
+  options.idle_timeout = Duration::Milliseconds(40);
+  NodeOptions node_options;
+  node_options.scheduler.inline_run_max = Duration();  // The gate must hold no I/O thread.
+  Begin(options, node_options);
+  HttpClient silent(port_);
+  HttpClient once(port_);
+  EXPECT_EQ(once.Ask(Post(kInfer, kJson)).status, 200);
+  gate_.Close();
+  HttpClient busy(port_);
+  busy.Send(Post(kInfer, kJson));
+  gate_.AwaitWaiting(1);
+  EXPECT_TRUE(silent.AtEnd());
+  EXPECT_TRUE(once.AtEnd());
+  // An open connection would answer.
+  EXPECT_EQ(silent.Ask(Get("/v2/health/live")).status, 0);
+  EXPECT_EQ(once.Ask(Get("/v2/health/live")).status, 0);
+  gate_.Open();
+  EXPECT_EQ(busy.Read().status, 200) << "a request under way is not idle";
+}
+
+TEST_F(HttpServerTest, WithoutAnIdleTimeAConnectionStays) {
+  HttpOptions options;
+  options.idle_timeout = Duration();
+  options.head_timeout = Duration::Milliseconds(20);
+  Begin(options);
+  HttpClient silent(port_);
+  HttpClient late(port_);
+  late.Send("GET / HTT");
+  EXPECT_EQ(late.Read().status, 408);  // So much later
+  EXPECT_EQ(silent.Ask(Get("/v2/health/live")).status, 200);
+}
+
+/// The classes of an output by the labels of its configuration.
+TEST_F(HttpServerTest, ClassesOfAnOutputCarryItsLabels) {
+  ModelConfig config = EchoConfig("labelled");
+  config.outputs[0].labels = {"apple", "banana", "cherry"};
+  source_.Put(std::move(config), "");
+  Begin();
+  HttpClient client(port_);
+  const auto answer =
+      client.Ask(Post("/v2/models/labelled/infer",
+                      R"({"inputs":[{"name":"x","shape":[4],"datatype":"FP32","data":[1,7,2,5]}],)"
+                      R"("outputs":[{"name":"y","parameters":{"classification":3}}]})"));
+  ASSERT_EQ(answer.status, 200) << answer.body;
+  const auto output = nlohmann::json::parse(answer.body)["outputs"][0];
+  EXPECT_EQ(output["datatype"], "BYTES");
+  EXPECT_EQ(output["shape"], nlohmann::json({3}));
+  // The fourth class has no label in the file.
+  EXPECT_EQ(output["data"],
+            nlohmann::json({"7.000000:1:banana", "5.000000:3", "2.000000:2:cherry"}));
+}
+
+/// Lowers the limit of open files of this process, and puts it back.
+class FileLimit {
+ public:
+  FileLimit() { getrlimit(RLIMIT_NOFILE, &before_); }
+  ~FileLimit() { Restore(); }
+  FileLimit(const FileLimit&) = delete;
+  FileLimit& operator=(const FileLimit&) = delete;
+  void Lower(rlim_t files) {
+    const rlimit lower{files, before_.rlim_max};
+    ASSERT_EQ(setrlimit(RLIMIT_NOFILE, &lower), 0);
+  }
+  void Restore() { setrlimit(RLIMIT_NOFILE, &before_); }
+
+ private:
+  rlimit before_{};
+};
+
+/// A socket made while there were descriptors, connected when there are none.
+class LateClient {
+ public:
+  LateClient() : socket_(socket(AF_INET, SOCK_STREAM, 0)) {}
+  ~LateClient() { close(socket_); }
+  LateClient(const LateClient&) = delete;
+  LateClient& operator=(const LateClient&) = delete;
+
+  int descriptor() const { return socket_; }
+  void Connect(std::uint16_t port) {
+    timeval patience{20, 0};
+    setsockopt(socket_, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience);
+    sockaddr_in address{};
+    address.sin_family = AF_INET;
+    address.sin_port = htons(port);
+    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    ASSERT_EQ(connect(socket_, reinterpret_cast<sockaddr*>(&address), sizeof address), 0);
+  }
+  std::string ReadAll(std::string_view request) {
+    send(socket_, request.data(), request.size(), MSG_NOSIGNAL);
+    std::string text;
+    char bytes[4096];
+    for (ssize_t count = 1; count > 0;) {
+      count = recv(socket_, bytes, sizeof bytes, 0);
+      if (count > 0) text.append(bytes, static_cast<std::size_t>(count));
+      if (text.ends_with("}")) break;
+    }
+    return text;
+  }
+
+ private:
+  int socket_;
+};
+
+TEST_F(HttpServerTest, WithoutDescriptorsClientsAreRefusedAndLaterServedAgain) {
+  Begin();
+  // Connections that end later would free descriptors.
+  const auto open = [&] {
+    const std::vector<std::size_t> counts = server_->ConnectionsByThread();
+    return std::accumulate(counts.begin(), counts.end(), std::size_t{0});
+  };
+  while (open() > 0) std::this_thread::yield();
+  FileLimit limit;
+  LateClient clients[8];
+  // All descriptors below the limit are taken, but for the server's spare one.
+  int highest = 0;
+  for (const LateClient& client : clients) highest = std::max(highest, client.descriptor());
+  limit.Lower(static_cast<rlim_t>(highest) + 1);
+  std::vector<int> fillers;
+  const auto take = [&] { return dup(clients[0].descriptor()); };
+  for (int filler = take(); filler >= 0; filler = take()) fillers.push_back(filler);
+  for (LateClient& client : clients) {
+    client.Connect(port_);
+    const std::string answer = client.ReadAll("");
+    EXPECT_TRUE(answer.starts_with("HTTP/1.1 503 ")) << answer;
+    EXPECT_NE(answer.find("too many connections"), std::string::npos);
+  }
+  for (const int filler : fillers) close(filler);
+  limit.Restore();
+  HttpClient client(port_);
+  EXPECT_EQ(client.Ask(Post(kInfer, kJson)).status, 200);
+  EXPECT_TRUE(PageHas(port_, R"(cotenant_refused_requests_total{protocol="http",status="503"} 8)"));
+}
+
+TEST_F(HttpServerTest, AcceptorThatCanTakeNobodyWaitsInsteadOfSpinning) {
+  Begin();
+  FileLimit limit;
+  LateClient waiting;
+  limit.Lower(3);  // Not even the spare descriptor helps.
+  waiting.Connect(port_);
+  const auto cpu = [] {
+    timespec time{};
+    clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &time);
+    return Duration::Seconds(time.tv_sec) + Duration::Nanoseconds(time.tv_nsec);
+  };
+  const Duration before = cpu();
+  pollfd answer{waiting.descriptor(), POLLIN, 0};
+  EXPECT_EQ(poll(&answer, 1, 400), 0) << "nobody could have taken it";
+  // A loop would take most of a core.
+  EXPECT_LT(cpu() - before, Duration::Milliseconds(100));
+  limit.Restore();
+  EXPECT_TRUE(waiting.ReadAll(Get("/v2/health/live")).starts_with("HTTP/1.1 200 "));
+}
+
+}  // namespace
+}  // namespace cotenant
