@@ -8,7 +8,8 @@
 namespace cotenant {
 namespace {
 
-constexpr std::string_view kPolicyKeys[] = {"dispatch", "batching", "admission"};
+constexpr std::string_view kPolicyKeys[] = {"dispatch", "batching", "admission", "residency",
+                                            "prediction"};
 constexpr std::string_view kTenantKeys[] = {"name", "weight", "latency_bound_ms", "waiting_max"};
 
 constexpr std::int64_t kWeightMax = 1'000'000;
@@ -67,6 +68,8 @@ void ReadNodeSections(TomlReader& reader, const TomlNode& root, NodeSettings& se
     reader.Choice(*policies, "dispatch", kDispatchNames, choice.dispatch);
     reader.Choice(*policies, "batching", kBatchingNames, choice.batching);
     reader.Choice(*policies, "admission", kAdmissionNames, choice.admission);
+    reader.Choice(*policies, "residency", kResidencyNames, choice.residency);
+    reader.Choice(*policies, "prediction", kPredictionNames, choice.prediction);
   }
   std::set<std::string> names;
   for (const TomlNode* table : reader.Tables(root, "tenants", kTenantsMax, "tenants")) {

@@ -45,8 +45,8 @@ TEST(ScenarioErrors, EveryMistakeIsNamedWithItsPlaceAndWhatIsAccepted) {
        "'read_us': expected a number from 0 to 3600000000, or a list of such numbers, ascending: "
        "the quantiles"},
       {"load = []\nlasts_s = 1\nmodels = []\n[device]\nread = 5",
-       "s.toml:5:1: unknown key 'read' in [device], expected slots, read_us, hand_over_us, "
-       "reply_us or profile; did you mean 'read_us'?"},
+       "s.toml:5:1: unknown key 'read' in [device], expected slots, memory_mib, read_us, "
+       "hand_over_us, reply_us or profile; did you mean 'read_us'?"},
       {"load = []\nlasts_s = 1\nmodels = []\n[device]\nread_us = [5, 4]",
        "s.toml:5:11: 'read_us': expected a number from 0 to 3600000000, or a list of such numbers, "
        "ascending: the quantiles"},

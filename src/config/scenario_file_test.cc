@@ -54,6 +54,7 @@ name = "camera"
 latency_bound_ms = 50
 [device]
 slots = 4
+memory_mib = 96.5
 read_us = 20
 reply_us = [10, 20.5, 30]
 [[models]]
@@ -90,6 +91,7 @@ rate_per_s = 3
   ASSERT_EQ(scenario->node.tenants.size(), 2u);
   EXPECT_EQ(scenario->node.tenants[1].latency_bound, Duration::Milliseconds(50));
   EXPECT_EQ(scenario->device.slots, 4);
+  EXPECT_EQ(scenario->device.memory, Bytes::KiB(98'816));
   EXPECT_EQ(scenario->device.costs.read.Median(), Duration::Microseconds(20));
   EXPECT_EQ(scenario->device.costs.reply.quantiles[1].nanoseconds(), 20'500);
   EXPECT_TRUE(scenario->device.costs.hand_over.empty());

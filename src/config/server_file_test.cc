@@ -85,8 +85,8 @@ TEST(ServerFile, EveryMistakeIsNamedWithItsPlaceAndWhatIsAccepted) {
       {"[policies]\nadmission = 1",
        "cotenant.toml:2:13: 'admission': expected " + OneOf(kAdmissionNames)},
       {"[policies]\nshares = 1",
-       "cotenant.toml:2:1: unknown key 'shares' in [policies], expected dispatch, batching or "
-       "admission"},
+       "cotenant.toml:2:1: unknown key 'shares' in [policies], expected dispatch, batching, "
+       "admission, residency or prediction"},
       {"tenants = 1", "cotenant.toml:1:11: 'tenants': expected a list of tables, [[tenants]]"},
       {"tenants = [1]", "cotenant.toml:1:12: 'tenants': expected a table, [[tenants]]"},
       {"[[tenants]]\nweight = 1", "cotenant.toml:1:1: a tenant needs a 'name'"},
