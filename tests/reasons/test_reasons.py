@@ -68,7 +68,8 @@ def recorded(tmp_path_factory):
 def test_policies_are_listed_with_what_they_declare(tmp_path):
     assert "edf" in cotenant("policies", "--json", tmp_path / "policies.json").stdout
     policies = json.loads((tmp_path / "policies.json").read_text())["policies"]
-    assert {"dispatch", "batching", "admission"} == {policy["kind"] for policy in policies}
+    kinds = {"dispatch", "batching", "admission", "residency", "prediction"}
+    assert kinds == {policy["kind"] for policy in policies}
     assert {"least-slack", "shortest-first"} <= {policy["name"] for policy in policies}
     assert all(policy["description"] for policy in policies)
 
