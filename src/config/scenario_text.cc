@@ -109,8 +109,10 @@ std::string ScenarioText(const Scenario& scenario, const ScenarioFiles& files) {
   const std::int64_t lasts = (scenario.lasts.nanoseconds() + kMillisecond - 1) / kMillisecond;
   text += Key("lasts_s", Decimal(lasts, 1'000, 3));
   const PolicyChoice& policies = scenario.node.policies;
-  text += "\n[policies]\n" + Key("dispatch", Quoted(policies.dispatch)) +
-          Key("batching", Quoted(policies.batching)) + Key("admission", Quoted(policies.admission));
+  text +=
+      "\n[policies]\n" + Key("dispatch", Quoted(policies.dispatch)) +
+      Key("batching", Quoted(policies.batching)) + Key("admission", Quoted(policies.admission)) +
+      Key("residency", Quoted(policies.residency)) + Key("prediction", Quoted(policies.prediction));
   text += "\n[device]\n" + Key("slots", Text(scenario.device.slots));
   if (!files.profile.empty()) {
     text += Key("profile", Quoted(files.profile));
