@@ -1,6 +1,6 @@
 #pragma once
 
-/// Was the predictor lately worse than a constant rate?
+/// Was the predictor lately much worse than a constant rate?
 ///
 /// Each forecast that is put to the test is a chance of a request within the horizon, beside the
 /// chance by the model's mean interval alone. When a request came, or the horizon passed without
@@ -42,8 +42,9 @@ class ForecastScore {
   void Pass(TestedForecast& tested, Instant now) {
     if (tested.open && now > tested.until) Close(tested, 0);
   }
-  /// By more than a twentieth, over enough tests.
-  bool poor() const { return tests_ >= kTestsLeast && predicted_ * 20 > constant_ * 21; }
+  /// By half, over enough tests. A forecast that knows something of when is worth having even where
+  /// a rate knows better how often.
+  bool poor() const { return tests_ >= kTestsLeast && predicted_ * 2 > constant_ * 3; }
 
  private:
   static constexpr std::uint64_t kRequestsLeast = 4;

@@ -13,8 +13,13 @@ __extension__ using Wide = __int128;
 /// A request that is foreseen can find its model loaded ahead, if there is room then: so much of a
 /// cold start is charged for being out until shortly before, per million.
 constexpr std::int32_t kForeseenRisk = 250'000;
+/// A cold start costs others too: its load holds up theirs, and takes memory that they must get
+/// back. It counts so many times.
+constexpr std::int64_t kColdTimes = 2;
 /// A load's CPU time must be repaid within so many horizons.
-constexpr std::int64_t kRepaidWithin = 4;
+constexpr std::int64_t kRepaidWithin = 2;
+// All three were set on the tuning loads of `cotenant reproduce edge-multiai`.
+
 /// No worth is larger, so that sums stay exact.
 constexpr Wide kWorthMax = Wide{1} << 56;
 
@@ -34,7 +39,7 @@ std::int64_t WorthOf(const ResidencyView& view, const ResidentModelView& model,
   const std::int64_t sudden =
       soon ? forecast.chance : std::max<std::int64_t>(forecast.chance_unforeseen, risk);
   const Duration late = model.cold_penalty + least.load_takes;
-  const Wide cold = Wide{sudden} * late.nanoseconds() / kMillion;
+  const Wide cold = Wide{sudden} * kColdTimes * late.nanoseconds() / kMillion;
   const Wide reload = Wide{forecast.chance} * least.load_takes.nanoseconds() / kMillion *
                       view.load_penalty_per_mille / 1'000;
   const Wide points = Wide{forecast.requests} * (kept.accuracy - least.accuracy) *
