@@ -12,6 +12,7 @@
 #include "apps/cotenant/load.h"
 #include "apps/cotenant/policies.h"
 #include "apps/cotenant/profile.h"
+#include "apps/cotenant/reproduce.h"
 #include "apps/cotenant/serve.h"
 #include "apps/cotenant/simulate.h"
 #include "apps/cotenant/trace.h"
@@ -37,6 +38,8 @@ constexpr Command kCommands[] = {
     {"compare", "RUN_A RUN_B", "two result files side by side", Compare},
     {"policies", "", "every policy: what it does, what it declares", Policies},
     {"explain", "LOG --request=N", "one request's life, told from a recorded log", Explain},
+    {"reproduce", "edge-multiai", "a paper's experiments, every policy beside its figures",
+     Reproduce},
     {"trace", "LOG", "a recorded log's arrivals, to play under other policies", Trace},
     {"simulate", "SCENARIO", "play a scenario in virtual time, or replay a recorded log", Simulate},
 };
