@@ -160,9 +160,15 @@ class Scheduler::Body {
   void FillModel(const ModelRecord& model, const ModelRecord* asked, bool others_wait);
   /// Lets go what the plan names, if that is enough; in a shortage what there is. False: nothing.
   bool TakeAway(std::size_t asked, Bytes needed, EvictReason why);
+  bool Suffices(std::size_t asked);
   void PlanLeastRecentlyUsed(Bytes needed);
-  /// Does somebody else have memory that may be had later? Also sets when to look again.
-  bool SomebodyHolds(std::size_t asked);
+  /// Does somebody else have memory that may be had later?
+  bool SomebodyHolds(std::size_t asked) const;
+  /// When the first of those may be taken away.
+  void LookAgain(std::size_t asked);
+  /// What the asked model lacks. Where nothing is held it is at most what all others have: with
+  /// them goes what is kept for their runs.
+  Bytes Lacking(std::size_t asked);
 
   // dispatching.cc: which run starts, where, with whom.
   void StartRuns();

@@ -128,22 +128,23 @@ Scheduler::Body::Room Scheduler::Body::MakeRoom(ModelId id) {
     RefuseLoad(id, RejectReason::kNeverFits);
     return Room::kNever;
   }
-  const Bytes need = NeedOf(model);
-  if (need <= Free()) return Room::kNow;
+  if (NeedOf(model) <= Free()) return Room::kNow;
   // What is lacking already is given back first.
   if (OnTheirWayOut() > Bytes() || Free() < Bytes()) return Room::kLater;
-  const Bytes lacking = need - Free();
   const std::size_t place = FillView(&model, true);
+  const Bytes lacking = Lacking(place);
   residency_->Procure(view_, place, plan_);
   if (TakeAway(place, lacking, EvictReason::kForModel)) {
     // Not for whom that pushes out, however soon its requests are due.
     room_for_ = id;
     return Room::kLater;
   }
-  if (SomebodyHolds(place)) return Room::kLater;
-  // Nothing that the policy would take is in anybody's hands. What control asks for is done
-  // nevertheless; so is what only the room kept for the runs of others hides from the policy.
-  if (model.state == ModelRecord::State::kQueued || need > view_.total) {
+  if (SomebodyHolds(place)) {
+    LookAgain(place);
+    return Room::kLater;
+  }
+  // Nothing is held, and the policy takes nothing. What control asks for is done nevertheless.
+  if (model.state == ModelRecord::State::kQueued) {
     PlanLeastRecentlyUsed(lacking);
     if (TakeAway(place, Bytes(), EvictReason::kForced)) {
       room_for_ = id;
@@ -161,7 +162,7 @@ void Scheduler::Body::GiveBack(Bytes bytes) {
   FillView(nullptr, true);
   residency_->Release(view_, bytes, plan_);
   if (TakeAway(kNotInView, bytes, EvictReason::kShortage)) return;
-  if (SomebodyHolds(kNotInView)) return;
+  if (SomebodyHolds(kNotInView)) return LookAgain(kNotInView);
   PlanLeastRecentlyUsed(bytes);
   TakeAway(kNotInView, bytes, EvictReason::kShortage);
 }
@@ -263,6 +264,7 @@ void Scheduler::Body::Leave(ModelId id) {
 
 void Scheduler::Body::Evict(ModelId id) {
   models_[ToIndex(id)].state = ModelRecord::State::kEvicting;
+  Reckon();
   out_->actions.push_back(StartEvict{id});
 }
 
@@ -274,8 +276,11 @@ void Scheduler::Body::RefuseLoad(ModelId id, RejectReason reason) {
     out_->actions.push_back(StartUnload{id});
     return;
   }
-  const bool never = reason == RejectReason::kNeverFits;
-  RefuseWaiting(model, never ? Code::kResourceExhausted : Code::kUnavailable, reason, {});
+  if (reason == RejectReason::kNeverFits) {
+    RefuseWaiting(model, Code::kResourceExhausted, reason, {});
+  } else {
+    RefuseWaiting(model, Code::kUnavailable, reason, kRetryLeast);
+  }
 }
 
 void Scheduler::Body::RefuseWaiting(ModelRecord& model, Code code, RejectReason reason,

@@ -234,6 +234,27 @@ TEST(Residency, WhenNobodyWaitsAnyMoreWhatWasToLeaveStays) {
             (Lines{"reply 1 replied", "run 1 model 1 [2] worker slot 0"}));
 }
 
+TEST(Residency, RoomKeptForTheRunsOfThoseWhoLeaveGoesWithThem) {
+  for (const bool takes : {true, false}) {
+    SchedulerSettings settings = Little(225, takes ? "lru" : "none");
+    settings.slots = 2;
+    settings.run_peak_floor = Bytes::MiB(4);
+    Crowded script(settings);
+    script.Want(1'000, 0, 10);
+    script.Crank(2'000, {script.Loaded(2'000, 0, 10, Bytes::MiB(200))});
+    EXPECT_EQ(script.scheduler.Memory().reserve, Bytes::MiB(204));
+    EXPECT_EQ(script.Want(3'000, 1, 10), Lines{"load 1"});
+    EXPECT_EQ(script.Crank(4'000, {script.Loaded(4'000, 1, 10, Bytes::MiB(200))}), Lines{"evict 0"})
+        << "together they may need 400 MiB for runs";
+    script.Evict(5'000, 0);
+    EXPECT_EQ(script.Crank(6'000, {script.Arrive(6'000, 1, 0)}),
+              Lines{takes ? "evict 1" : "reject 1 no_room"});
+    if (takes) {
+      EXPECT_EQ(script.Evict(7'000, 1), Lines{"load 0"});
+    }
+  }
+}
+
 TEST(Residency, WithoutALimitNothingIsCounted) {
   Crowded script(Little(0));
   script.LoadAll({600, 600});

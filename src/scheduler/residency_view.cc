@@ -90,11 +90,19 @@ bool Scheduler::Body::TakeAway(std::size_t asked, Bytes needed, EvictReason why)
   if (!enough || freed == Bytes()) return false;
   for (const ResidencyChange& change : plan_.changes) {
     if (change.variant != kNoVariant) continue;
+    if (Suffices(asked)) break;
     const ModelId id = view_ids_[change.model];
     if (out_->with_reasons) NoteEvict(id, asked, needed, why);
     Leave(id);
   }
   return true;
+}
+
+/// With a model goes what was kept for its runs: less than planned may be enough.
+bool Scheduler::Body::Suffices(std::size_t asked) {
+  const Bytes coming = Free() + OnTheirWayOut();
+  return asked == kNotInView ? coming >= Bytes()
+                             : NeedOf(models_[ToIndex(view_ids_[asked])]) <= coming;
 }
 
 void Scheduler::Body::PlanLeastRecentlyUsed(Bytes needed) {
@@ -114,17 +122,26 @@ void Scheduler::Body::PlanLeastRecentlyUsed(Bytes needed) {
   }
 }
 
-bool Scheduler::Body::SomebodyHolds(std::size_t asked) {
-  bool holds = false;
+bool Scheduler::Body::SomebodyHolds(std::size_t asked) const {
   for (std::size_t i = 0; i < view_models_.size(); ++i) {
     const ModelRecord& model = models_[ToIndex(view_ids_[i])];
-    if (i == asked || !view_models_[i].held || model.memory.held == Bytes()) continue;
-    holds = true;
-    if (model.state == ModelRecord::State::kReady && StaysUntil(model) > now_) {
-      tend_at_ = std::min(tend_at_, StaysUntil(model));
-    }
+    if (i != asked && view_models_[i].held && model.memory.held > Bytes()) return true;
   }
-  return holds || loading_ > 0;
+  return loading_ > 0;
+}
+
+void Scheduler::Body::LookAgain(std::size_t asked) {
+  for (std::size_t i = 0; i < view_models_.size(); ++i) {
+    const ModelRecord& model = models_[ToIndex(view_ids_[i])];
+    if (i == asked || !view_models_[i].held || !InMemory(model)) continue;
+    if (StaysUntil(model) > now_) tend_at_ = std::min(tend_at_, StaysUntil(model));
+  }
+}
+
+Bytes Scheduler::Body::Lacking(std::size_t asked) {
+  Bytes& size = view_variants_[asked].size;
+  if (!SomebodyHolds(asked)) size = std::min(size, view_.free + taken_);
+  return size - view_.free;
 }
 
 }  // namespace cotenant

@@ -51,6 +51,23 @@ def test_no_policy_breaks_a_rule(dispatch, batching, admission, tmp_path):
         assert result["broken"] == [], scenario
 
 
+@pytest.mark.parametrize("residency", ["marginal-value", "none", "smallest-static", "lru", "lfe", "bfe", "ws-bfe",
+                                       "iws-bfe", "greedy-dual"])
+def test_no_residency_policy_breaks_a_rule(residency, tmp_path):
+    for name in ["crowded", "too-small"]:
+        result = simulated(tmp_path, ROOT / f"scenarios/{name}.toml", "--seeds=1..5", f"--policy=residency={residency}")
+        assert result["broken"] == [], name
+
+
+def test_little_memory_is_told_in_the_result(tmp_path):
+    result = simulated(tmp_path, ROOT / "scenarios/crowded.toml", "--seed=7")
+    memory = result["memory"]
+    assert memory["limit_bytes"] == 183 << 20 and memory["loads_failed"] == 0
+    assert memory["loads"] > memory["evictions"] > 100 and memory["load_time_ns"] > 0
+    assert 0 < result["all"]["cold_starts"] < result["all"]["requests"] / 2
+    assert sum(tenant["cold_starts"] for tenant in result["tenants"]) == result["all"]["cold_starts"]
+
+
 def test_decisions_are_the_same_whatever_built_the_program(tmp_path):
     digests = {}
     for scenario in SCENARIOS:
@@ -83,14 +100,14 @@ def test_an_expectation_that_does_not_hold_decides_the_exit_status(tmp_path):
     assert outcome.returncode == 1 and "NOT held: replied_max = 1" in outcome.stdout
 
 
-@pytest.mark.parametrize("name", ["overload", "reload", "vanishing", "mix"])
+@pytest.mark.parametrize("name", ["overload", "reload", "vanishing", "mix", "crowded", "too-small"])
 def test_a_recorded_run_replays_byte_for_byte(name, tmp_path):
     log = tmp_path / "run.log"
     assert simulate(ROOT / f"scenarios/{name}.toml", "--record", log).returncode == 0
     outcome = simulate("--replay", log, "--json", tmp_path / "replay.json")
     assert outcome.returncode == 0 and "byte for byte" in outcome.stdout, outcome.stdout + outcome.stderr
     replay = json.loads((tmp_path / "replay.json").read_text())
-    assert replay["equal"] and replay["arrivals"] > 1_000 and replay["gaps"] == 0
+    assert replay["equal"] and replay["arrivals"] > 500 and replay["gaps"] == 0
 
 
 @pytest.mark.parametrize("name", ["overload", "mix"])
