@@ -5,7 +5,7 @@
 /// A plain value of bounded size (below 1 KiB), the same for every predictor, so that a predictor
 /// may be swapped at run time; trivially copyable, so that it is saved and restored byte for byte.
 /// Old requests are forgotten: each new one takes 1/64 from the weight of all before it. Integers
-/// only. Recording costs some 50 ns.
+/// only. Recording takes below 0.2 µs.
 
 #include <array>
 #include <bit>
