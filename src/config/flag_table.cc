@@ -60,20 +60,16 @@ Status SetMilliseconds(const std::string& text, std::optional<Duration>& value) 
 }
 
 Status SetBytes(const std::string& text, Bytes& value) {
-  std::int64_t number = 0;
-  const char* end = text.data() + text.size();
-  const auto [stop, error] = std::from_chars(text.data(), end, number);
-  const std::string_view unit(stop, static_cast<std::size_t>(end - stop));
-  int shift = 0;
-  if (unit == "K" || unit == "KiB") shift = 10;
-  if (unit == "M" || unit == "MiB") shift = 20;
-  if (unit == "G" || unit == "GiB") shift = 30;
-  const bool known = unit.empty() || shift > 0;
-  if (error != std::errc() || !known || number < 1 || number > (std::int64_t{1} << 40 >> shift)) {
-    return InvalidArgument("expected a size such as 65536, 64KiB or 64MiB, at most 1024GiB, got '" +
-                           text + "'");
-  }
-  value = Bytes(number << shift);
+  const Result<Bytes> size = ParseSize(text);
+  if (!size.ok()) return size.status();
+  value = *size;
+  return {};
+}
+
+Status SetMemory(Options& o, const std::string& text) {
+  const Result<MemoryOption> option = ParseMemoryOption(text);
+  if (!option.ok()) return option.status();
+  o.memory = *option;
   return {};
 }
 
@@ -274,6 +270,15 @@ constexpr Flag kFlags[] = {
     {"state-dir", kValue, kUsed, "Scheduling", "DIR",
      "where `cotenant profile` keeps what it measured (docs/profiles.md)",
      SET(SetText(v, o.state_dir))},
+
+    {"memory", kValue, kUsed, "Memory", "SIZE",
+     "of everything: 512MiB, 60% of what there is, or unlimited (80%)", SetMemory},
+    {"residency", kValue, kUsed, "Memory", "POLICY",
+     "which models stay in memory, see 'cotenant policies' (greedy-dual)",
+     SET(SetName(v, kResidencyNames, o.residency))},
+    {"prediction", kValue, kUsed, "Memory", "POLICY",
+     "how the next request of a model is foretold (bayesian)",
+     SET(SetName(v, kPredictionNames, o.prediction))},
 
     {"connections-max", kValue, kUsed, "Limits", "N", "HTTP connections (12000)",
      SET(SetCount(v, o.limits.connections_max))},

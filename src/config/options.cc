@@ -43,6 +43,8 @@ void ChoosePolicies(const ServeOptions& options, PolicyChoice& choice) {
   choice.dispatch = options.dispatch.value_or(choice.dispatch);
   choice.batching = options.batching.value_or(choice.batching);
   choice.admission = options.admission.value_or(choice.admission);
+  choice.residency = options.residency.value_or(choice.residency);
+  choice.prediction = options.prediction.value_or(choice.prediction);
 }
 
 /// Words → settings; what is left over are folders.

@@ -18,6 +18,7 @@
 #include "base/result.h"
 #include "base/time.h"
 #include "catalog/tenant.h"
+#include "config/memory_option.h"
 
 namespace cotenant {
 
@@ -97,6 +98,7 @@ struct ServeOptions {
   std::string grpc_header_forward_pattern;  ///< RE2; empty: none.
   KeepaliveOptions keepalive;
   LimitOptions limits;
+  MemoryOption memory;
   Duration drain_timeout = Duration::Seconds(30);
 
   LogFlags log;
@@ -109,6 +111,8 @@ struct ServeOptions {
   std::optional<std::string> dispatch;
   std::optional<std::string> batching;
   std::optional<std::string> admission;
+  std::optional<std::string> residency;
+  std::optional<std::string> prediction;
 
   /// Remarks for the log, once it runs.
   std::vector<std::string> warnings;

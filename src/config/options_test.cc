@@ -74,7 +74,10 @@ TEST(Options, EveryFlagTakesItsValueInBothForms) {
                                  "--dispatch=fifo",
                                  "--grpc-use-ssl=false",
                                  "--record=box.log",
-                                 "--record-max-bytes=8MiB"});
+                                 "--record-max-bytes=8MiB",
+                                 "--memory=60%",
+                                 "--residency=lru",
+                                 "--prediction=last-interval"});
   ASSERT_TRUE(options.ok()) << options.status().message();
   EXPECT_EQ(options->control, ModelControl::kExplicit);
   EXPECT_EQ(options->load_models, (std::vector<std::string>{"a", "b"}));
@@ -93,6 +96,27 @@ TEST(Options, EveryFlagTakesItsValueInBothForms) {
   EXPECT_EQ(options->settings.policies.dispatch, "fifo");
   EXPECT_EQ(options->record, "box.log");
   EXPECT_EQ(options->record_bytes_max, Bytes::MiB(8));
+  EXPECT_EQ(options->memory.percent, 60);
+  EXPECT_EQ(options->settings.policies.residency, "lru");
+  EXPECT_EQ(options->settings.policies.prediction, "last-interval");
+}
+
+TEST(Options, MemoryMayStandInTheServerFileAndTheCommandLineWins) {
+  TestRepository files;
+  files.Write("cotenant.toml",
+              "[server]\nmemory = \"512MiB\"\n[policies]\nresidency = \"lru\"\n"
+              "prediction = \"last-interval\"\n");
+  const auto by_file = Parse(Program::kCotenant, {files.root().string()});
+  ASSERT_TRUE(by_file.ok()) << by_file.status().message();
+  EXPECT_EQ(by_file->memory.kind, MemoryOption::Kind::kSize);
+  EXPECT_EQ(by_file->memory.size, Bytes::MiB(512));
+  EXPECT_EQ(by_file->settings.policies.residency, "lru");
+  EXPECT_EQ(by_file->settings.policies.prediction, "last-interval");
+  const auto by_flag = Parse(
+      Program::kCotenant, {files.root().string(), "--memory=unlimited", "--residency=greedy-dual"});
+  ASSERT_TRUE(by_flag.ok()) << by_flag.status().message();
+  EXPECT_EQ(by_flag->memory.kind, MemoryOption::Kind::kUnlimited);
+  EXPECT_EQ(by_flag->settings.policies.residency, "greedy-dual");
 }
 
 TEST(Options, FlagsWithoutAMeaningAreTakenWithOneWarning) {

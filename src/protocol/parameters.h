@@ -75,6 +75,8 @@ template <typename Take>
 void FactsOf(const InferCall& call, Take take) {
   take(std::string_view("queue_ms"), ParameterValue(ToMilliseconds(call.facts.queue)));
   take(std::string_view("compute_ms"), ParameterValue(ToMilliseconds(call.facts.compute)));
+  take(std::string_view("start"),
+       ParameterValue(std::string_view(call.facts.cold ? "cold" : "warm")));
   if (call.facts.bounded) {
     take(std::string_view("bound_met"), ParameterValue(call.facts.bound_met));
   }

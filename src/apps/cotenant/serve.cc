@@ -1,5 +1,6 @@
 #include "apps/cotenant/serve.h"
 
+#include <malloc.h>
 #include <pthread.h>
 #include <sys/resource.h>
 #include <unistd.h>
@@ -14,6 +15,7 @@
 #include <memory>
 
 #include "apps/cotenant/cpu_name.h"
+#include "apps/cotenant/memory_plan.h"
 #include "apps/cotenant/start_up_pages.h"
 #include "apps/cotenant/usable_cpus.h"
 #include "config/directory_source.h"
@@ -40,6 +42,10 @@ constexpr int kFailedSignal = SIGUSR2;
 
 /// Longest wait for slow clients to take the ends of their replies. Raise it for slow networks.
 constexpr Duration kUnsentWaitMax = Duration::Milliseconds(50);
+
+/// From here malloc's blocks go back to the system one by one when they are freed. Raise it if
+/// requests of this size cost too many page faults.
+constexpr int kLargeBlock = 1 << 20;
 
 sigset_t OurSignals() {
   sigset_t set;
@@ -82,7 +88,8 @@ Status SetUpLog(const LogFlags& flags) {
   return SetUpLog(options);
 }
 
-NodeOptions NodeOptionsOf(const ServeOptions& options, std::int32_t cpus) {
+NodeOptions NodeOptionsOf(const ServeOptions& options, std::int32_t cpus,
+                          const MemoryBudget& memory) {
   NodeOptions node;
   node.scheduler.slots = options.slots > 0 ? options.slots : cpus;
   node.scheduler.inline_beyond_slots_max = cpus;
@@ -100,32 +107,37 @@ NodeOptions NodeOptionsOf(const ServeOptions& options, std::int32_t cpus) {
   node.decisions_max = options.decisions_max;
   node.record.path = options.record;
   node.record.file_max = options.record_bytes_max;
+  node.memory = memory;
+  node.scheduler.memory = memory.models;
   return node;
 }
 
-HttpOptions HttpOptionsOf(const ServeOptions& options) {
+HttpOptions HttpOptionsOf(const ServeOptions& options, const LimitOptions& limits) {
   HttpOptions http;
-  http.connections_max = options.limits.connections_max;
-  http.head_max = options.limits.http_head_max;
-  http.body_max = options.limits.body_max;
-  http.inflight_bytes_max = options.limits.in_flight_bytes_max;
-  http.json_depth_max = options.limits.json_depth_max;
-  http.tensors_max = options.limits.tensors_max;
-  http.head_timeout = std::min(http.head_timeout, options.limits.request_timeout);
-  http.body_timeout = options.limits.request_timeout;
-  http.idle_timeout = options.limits.idle_timeout;
+  http.connections_max = limits.connections_max;
+  http.head_max = limits.http_head_max;
+  http.body_max = limits.body_max;
+  http.inflight_bytes_max = limits.in_flight_bytes_max;
+  // Parsing takes several times the text.
+  http.json_max = std::min(http.json_max, Bytes(limits.in_flight_bytes_max.count() / 4));
+  http.json_depth_max = limits.json_depth_max;
+  http.tensors_max = limits.tensors_max;
+  http.head_timeout = std::min(http.head_timeout, limits.request_timeout);
+  http.body_timeout = limits.request_timeout;
+  http.idle_timeout = limits.idle_timeout;
   http.header_forward_pattern = options.http_header_forward_pattern;
   return http;
 }
 
-GrpcOptions GrpcOptionsOf(const ServeOptions& options) {
+GrpcOptions GrpcOptionsOf(const ServeOptions& options, const LimitOptions& limits) {
   GrpcOptions grpc;
   grpc.address = options.grpc.address;
   grpc.port = options.grpc.port;
-  grpc.body_max = options.limits.body_max;
-  grpc.in_flight_bytes_max = options.limits.in_flight_bytes_max;
-  grpc.streams_per_connection_max = static_cast<std::int32_t>(options.limits.grpc_streams_max);
-  grpc.tensors_max = static_cast<int>(options.limits.tensors_max);
+  grpc.body_max = limits.body_max;
+  grpc.in_flight_bytes_max = limits.in_flight_bytes_max;
+  grpc.buffered_bytes_max = std::min(grpc.buffered_bytes_max, limits.in_flight_bytes_max);
+  grpc.streams_per_connection_max = static_cast<std::int32_t>(limits.grpc_streams_max);
+  grpc.tensors_max = static_cast<int>(limits.tensors_max);
   grpc.keepalive_time = options.keepalive.time;
   grpc.keepalive_timeout = options.keepalive.timeout;
   grpc.keepalive_permit_without_calls = options.keepalive.permit_without_calls;
@@ -158,12 +170,15 @@ class Server {
   static std::vector<std::filesystem::path> Repositories(const ServeOptions& options) {
     return {options.repositories.begin(), options.repositories.end()};
   }
+  Status PlanTheMemory();
   Status Listen();
   void Reload();
   bool Drain();
 
   const ServeOptions& options_;
   std::int32_t cpus_;
+  MemoryBudget memory_;
+  LimitOptions limits_;  ///< As the budget allows.
   DirectorySource source_;
   ProfileStore profiles_;
   Telemetry telemetry_;
@@ -182,7 +197,8 @@ Status Server::Start() {
   Result<std::unique_ptr<OnnxBackend>> backend = OnnxBackend::Create(onnx);
   COTENANT_RETURN_IF_ERROR(backend.status());
   backend_ = *std::move(backend);
-  NodeOptions node_options = NodeOptionsOf(options_, cpus_);
+  COTENANT_RETURN_IF_ERROR(PlanTheMemory());
+  NodeOptions node_options = NodeOptionsOf(options_, cpus_, memory_);
   node_options.find_profile = [this](const std::string& model, const VersionFile& file) {
     ProfileStore::Found found = profiles_.Find(model, file);
     if (!found.remark.empty()) LogWarning(found.remark);
@@ -199,6 +215,27 @@ Status Server::Start() {
   return Listen();
 }
 
+Status Server::PlanTheMemory() {
+  Result<MemoryPlan> plan = PlanMemory(options_, source_);
+  COTENANT_RETURN_IF_ERROR(plan.status());
+  LogInfo(plan->remark);
+  memory_ = plan->budget;
+  limits_ = WithinBudget(options_, memory_);
+  if (limits_.body_max < options_.limits.body_max) {
+    LogInfo("memory: a request's body may have " + SizeText(limits_.body_max) +
+            " at most, because the budget has no more for it");
+  }
+  if (memory_.limited()) {
+    // By default malloc raises both with what is freed, and then keeps what a load needed for a
+    // while. Networks' own memory and activations are not malloc's.
+    mallopt(M_MMAP_THRESHOLD, kLargeBlock);
+    mallopt(M_TRIM_THRESHOLD, kLargeBlock);
+    // One run may take half of what all models and runs may, as without a budget.
+    backend_->SetMemory(memory_.models + memory_.loads, Bytes(memory_.models.count() / 2));
+  }
+  return Status();
+}
+
 Status Server::Listen() {
   const std::int32_t count = options_.io_threads > 0 ? options_.io_threads : cpus_;
   std::vector<IoThread*> threads;
@@ -206,13 +243,14 @@ Status Server::Listen() {
     threads_.push_back(std::make_unique<IoThread>(*node_, static_cast<std::size_t>(i)));
     threads.push_back(threads_.back().get());
   }
-  http_ = std::make_unique<HttpServer>(*node_, telemetry_, threads, HttpOptionsOf(options_));
+  http_ =
+      std::make_unique<HttpServer>(*node_, telemetry_, threads, HttpOptionsOf(options_, limits_));
   for (std::unique_ptr<IoThread>& thread : threads_) thread->Start();
   const auto say = [](const char* what, const std::string& address, std::uint16_t port) {
     LogInfo(std::string("Started ") + what + " at " + address + ":" + std::to_string(port));
   };
   if (options_.grpc.allow) {
-    grpc_ = std::make_unique<GrpcServer>(*node_, telemetry_, GrpcOptionsOf(options_));
+    grpc_ = std::make_unique<GrpcServer>(*node_, telemetry_, GrpcOptionsOf(options_, limits_));
     COTENANT_RETURN_IF_ERROR(grpc_->Start());
     say("GRPCInferenceService", options_.grpc.address, grpc_->port());
   }

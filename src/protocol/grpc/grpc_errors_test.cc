@@ -209,6 +209,7 @@ TEST_F(GrpcTest, BoundsAndTenantsComeByMetadataToo) {
     inference::ModelInferResponse reply;
     ASSERT_TRUE(stub_->ModelInfer(&context, AskEcho(), &reply).ok());
     EXPECT_EQ(reply.parameters().count("queue_ms"), 1u) << name;
+    EXPECT_EQ(reply.parameters().at("start").string_param(), "warm") << name;
   }
   grpc::ClientContext context;
   context.AddMetadata("x-tenant", "nobody");

@@ -167,11 +167,11 @@ void Connection::StartInfer(const Route& route) {
   std::shared_ptr<ServedModel> raw_model;  // Keeps the input's name until the call is submitted.
   if (status.ok() && x.head.json_length == std::uint64_t{0}) {
     auto served = node.Find(route.model, route.version);
-    status = served.status();
-    if (served.ok()) {
-      raw_model = *std::move(served);
-      status = ReadRaw(x.body, raw_model->config(), x.arena, x);
+    if (!served.ok()) {
+      return Refuse(HttpStatusOf(served.status().code()), served.status().message());
     }
+    raw_model = *std::move(served);
+    status = ReadRaw(x.body, raw_model->config(), x.arena, x);
   } else if (status.ok()) {
     status = thread_.reader().Read(x.body, x.head.json_length, parameters, x.arena, x);
   }
@@ -179,8 +179,9 @@ void Connection::StartInfer(const Route& route) {
   if (status.ok() && x.arena.size() > 0 && !Account(x.arena.size())) {
     return Refuse(503, "too many bytes of requests under way; try again later");
   }
-  if (status.ok()) status = node.Submit(thread_.io().lane(), x);
   if (!status.ok()) return Refuse(StatusOfRefusal(status), status.message());
+  status = node.Submit(thread_.io().lane(), x);
+  if (!status.ok()) return Refuse(HttpStatusOf(status.code()), status.message());
   in_node_ = true;
   state_ = State::kNode;
 }

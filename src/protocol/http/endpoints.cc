@@ -6,6 +6,7 @@
 #include "protocol/http/control_request.h"
 #include "protocol/http/decisions_page.h"
 #include "protocol/http/json_text.h"
+#include "protocol/http/memory_page.h"
 #include "protocol/http/page.h"
 #include "protocol/server_facts.h"
 #include "server/served_model.h"
@@ -96,8 +97,10 @@ void Endpoints::Json(int status, const ReplyStyle& style, HttpReply& reply) {
   reply.SetText(status, "application/json", text_, style);
 }
 
-void Endpoints::Error(const Status& status, const ReplyStyle& style, HttpReply& reply) {
-  const bool too_large = status.code() == Code::kResourceExhausted;
+void Endpoints::Error(const Status& status, bool reads_body, const ReplyStyle& style,
+                      HttpReply& reply) {
+  // What is too large is the request where it has a body, else a model.
+  const bool too_large = reads_body && status.code() == Code::kResourceExhausted;
   reply.SetError(too_large ? 413 : HttpStatusOf(status.code()), status.message(), style);
 }
 
@@ -124,6 +127,7 @@ void Endpoints::Answer(const Route& route, const HttpHead& head, std::span<const
       reply.SetText(200, "text/plain; version=0.0.4; charset=utf-8", node_.MetricsText(), style);
       return;
     case Endpoint::kTenants: Tenants(); break;
+    case Endpoint::kMemory: WriteMemory(node_, text_); break;
     case Endpoint::kDecisions: status = WriteDecisions(node_, head.target, text_); break;
     case Endpoint::kLive:
       text_ = node_.Live() ? "{\"live\":true}" : "{\"live\":false}";
@@ -162,7 +166,7 @@ void Endpoints::Answer(const Route& route, const HttpHead& head, std::span<const
   if (status.ok()) {
     Json(http_status, style, reply);
   } else {
-    Error(status, style, reply);
+    Error(status, route.endpoint == Endpoint::kIndex, style, reply);
   }
 }
 

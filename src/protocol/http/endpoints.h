@@ -26,7 +26,7 @@ class Endpoints {
 
  private:
   void Json(int status, const ReplyStyle& style, HttpReply& reply);
-  void Error(const Status& status, const ReplyStyle& style, HttpReply& reply);
+  void Error(const Status& status, bool reads_body, const ReplyStyle& style, HttpReply& reply);
   Status Server();
   Status Model(const Route& route);
   Status ModelReady(const Route& route, int& status);

@@ -150,6 +150,7 @@ TEST_F(HttpServerTest, FactsComeOnlyWhenABoundOfOursWasGiven) {
   EXPECT_TRUE(parameters["bound_met"]);
   EXPECT_GE(parameters["queue_ms"], 0.0);
   EXPECT_GE(parameters["compute_ms"], 0.0);
+  EXPECT_EQ(parameters["start"], "warm");
 }
 
 TEST_F(HttpServerTest, ClientsThatGoAwayCancelAndTheServerGoesOn) {

@@ -102,7 +102,8 @@ void WritePage(const Node& node, std::string& out) {
       "/v2/models/MODEL/infer</pre>\n"
       "<p><a href=\"/v2\">server</a> · <a href=\"/v2/models/stats\">statistics</a> · "
       "<a href=\"/metrics\">metrics</a> · <a href=\"/cotenant/v1/tenants\">tenants</a> · "
-      "<a href=\"/cotenant/v1/decisions\">decisions</a></p>\n"
+      "<a href=\"/cotenant/v1/decisions\">decisions</a> · "
+      "<a href=\"/cotenant/v1/memory\">memory</a></p>\n"
       "<script>for(const e of document.querySelectorAll('.here'))"
       "e.textContent=location.origin</script>\n</body></html>\n";
 }

@@ -25,6 +25,8 @@ void AppendFacts(const InferCall& call, std::string& out) {
     out += ':';
     if (const auto* number = std::get_if<double>(&value)) {
       AppendNumber(*number, out);
+    } else if (const auto* text = std::get_if<std::string_view>(&value)) {
+      AppendJsonString(*text, out);
     } else {
       out += std::get<bool>(value) ? "true" : "false";
     }

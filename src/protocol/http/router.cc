@@ -118,6 +118,7 @@ Route FindRoute(std::string_view target, std::string& scratch) {
   if (path == "/metrics") return Found(Endpoint::kMetrics, true, false);
   if (path == "/cotenant/v1/tenants") return Found(Endpoint::kTenants, true, false);
   if (path == "/cotenant/v1/decisions") return Found(Endpoint::kDecisions, true, false);
+  if (path == "/cotenant/v1/memory") return Found(Endpoint::kMemory, true, false);
   if (path == "/v2" || path == "/v2/") return Found(Endpoint::kServer, true, false);
   if (!path.starts_with("/v2/")) return {};
   NextSegment(path);

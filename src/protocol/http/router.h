@@ -13,6 +13,7 @@ enum class Endpoint : unsigned char {
   kMetrics,
   kTenants,
   kDecisions,
+  kMemory,
   kLive,
   kReady,
   kServer,
