@@ -5,6 +5,7 @@
 #include <set>
 #include <sstream>
 #include <utility>
+#include <span>
 #include <vector>
 
 #include "policy/policy_table.h"
@@ -26,11 +27,15 @@ TEST(PolicyTable, NamesAreUniqueWithinAKindAndEveryRowIsDescribed) {
 TEST(PolicyTable, EveryRowsNameIsThePolicysOwn) {
   std::vector<std::string_view> names;
   for (const PolicyRow& row : PolicyTable()) names.push_back(row.name);
-  std::vector<std::string_view> accepted(kDispatchNames.begin(), kDispatchNames.end());
-  accepted.insert(accepted.end(), kBatchingNames.begin() + 1, kBatchingNames.end());
-  accepted.insert(accepted.end(), kAdmissionNames.begin(), kAdmissionNames.end());
-  accepted.insert(accepted.end(), kResidencyNames.begin(), kResidencyNames.end());
-  accepted.insert(accepted.end(), kPredictionNames.begin(), kPredictionNames.end());
+  std::vector<std::string_view> accepted;
+  const auto accept = [&](std::span<const std::string_view> row) {
+    for (const std::string_view name : row) accepted.push_back(name);
+  };
+  accept(kDispatchNames);
+  accept(std::span(kBatchingNames).subspan(1));
+  accept(kAdmissionNames);
+  accept(kResidencyNames);
+  accept(kPredictionNames);
   EXPECT_EQ(names, accepted) << "what configuration files accept is what the table finds";
   const PolicyChoice defaults;
   EXPECT_EQ(defaults.dispatch, kDispatchNames[0]);
