@@ -3,9 +3,9 @@
 #include <cstdlib>
 #include <fstream>
 #include <set>
+#include <span>
 #include <sstream>
 #include <utility>
-#include <span>
 #include <vector>
 
 #include "policy/policy_table.h"
