@@ -54,7 +54,7 @@ Bytes BudgetOf(const MemoryOption& option, std::optional<Bytes> limit, Bytes ava
     case MemoryOption::Kind::kShare: break;
   }
   const Bytes most = limit ? std::min(*limit, available) : available;
-  return Bytes(most.count() / 100 * option.percent);
+  return Bytes(most.count() * option.percent / 100);
 }
 
 }  // namespace cotenant
