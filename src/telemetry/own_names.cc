@@ -170,14 +170,14 @@ void WriteProtocols(const PageSources& sources, PageWriter& page) {
   page.Sample({{"protocol", "http"}}, Get(sources.protocols[0].opened));
   page.Family("cotenant_refused_requests_total", "counter",
               "Requests answered with an error before they were accepted, by HTTP status or gRPC "
-              "code; other: by gRPC itself, such as messages over the limit.");
+              "code.");
   for (std::size_t i = 0; i < kProtocolNames.size(); ++i) {
     for (std::size_t status = 0; status < kRefusalStatuses; ++status) {
       const std::uint64_t count = Get(sources.protocols[i].refused[status]);
       if (count == 0) continue;
       page.Sample({{"protocol", kProtocolNames[i]}, {"status", std::to_string(status)}}, count);
     }
-    const std::uint64_t other = Get(sources.protocols[i].refused_other) + sources.facts[i].refused;
+    const std::uint64_t other = Get(sources.protocols[i].refused_other);
     if (other > 0) page.Sample({{"protocol", kProtocolNames[i]}, {"status", "other"}}, other);
   }
 }

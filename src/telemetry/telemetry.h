@@ -67,7 +67,6 @@ enum class Protocol : unsigned char { kHttp, kGrpc };
 /// What a protocol's library knows and does not tell as it happens.
 struct ProtocolFacts {
   std::uint64_t connections = 0;  ///< Open now.
-  std::uint64_t refused = 0;      ///< Calls that it answered itself, since its start.
 };
 
 class Telemetry {

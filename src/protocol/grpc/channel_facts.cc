@@ -34,18 +34,6 @@ Json MemberOf(const Json& object, const char* key) {
   return found == object.end() ? Json::object() : *found;
 }
 
-std::uint64_t OpenConnections(std::int64_t server) {
-  std::uint64_t count = 0;
-  for (std::int64_t from = 0;;) {
-    const Json page = Parsed(grpc_channelz_get_server_sockets(server, from, 0));
-    const Json sockets = MemberOf(page, "socketRef");
-    if (!sockets.is_array() || sockets.empty()) return count;
-    count += sockets.size();
-    from = NumberOf(sockets.back(), "socketId") + 1;
-    if (page.value("end", false)) return count;
-  }
-}
-
 }  // namespace
 
 std::int64_t NewestServer() {
@@ -61,12 +49,16 @@ std::int64_t NewestServer() {
   }
 }
 
-ChannelFacts ReadChannelFacts(std::int64_t server) {
-  const Json found = Parsed(grpc_channelz_get_server(server));
-  const Json data = MemberOf(MemberOf(found, "server"), "data");
-  if (!found.contains("server")) return {};
-  const std::int64_t ended = NumberOf(data, "callsSucceeded") + NumberOf(data, "callsFailed");
-  return {OpenConnections(server), static_cast<std::uint64_t>(std::max<std::int64_t>(ended, 0))};
+std::uint64_t OpenConnections(std::int64_t server) {
+  std::uint64_t count = 0;
+  for (std::int64_t from = 0;;) {
+    const Json page = Parsed(grpc_channelz_get_server_sockets(server, from, 0));
+    const Json sockets = MemberOf(page, "socketRef");
+    if (!sockets.is_array() || sockets.empty()) return count;
+    count += sockets.size();
+    from = NumberOf(sockets.back(), "socketId") + 1;
+    if (page.value("end", false)) return count;
+  }
 }
 
 }  // namespace cotenant

@@ -10,9 +10,7 @@
 #include <grpcpp/alarm.h>
 #include <grpcpp/completion_queue.h>
 
-#include <atomic>
 #include <cstddef>
-#include <cstdint>
 #include <memory>
 #include <thread>
 
@@ -37,14 +35,8 @@ class CompletionThread {
   /// Once the server has shut down, by the thread that stops it: the loop ends when every call has.
   void Stop();
   /// Every call of this queue says when it began and when its last tag came back. This thread.
-  void CallBegan() {
-    ++calls_open_;
-    calls_.store(calls_.load(std::memory_order_relaxed) + 1, std::memory_order_relaxed);
-  }
+  void CallBegan() { ++calls_open_; }
   void CallEnded() { --calls_open_; }
-
-  /// Calls that have begun: any thread.
-  std::uint64_t calls() const { return calls_.load(std::memory_order_relaxed); }
 
   grpc::ServerCompletionQueue* queue() { return queue_.get(); }
   /// For events of this thread.
@@ -61,7 +53,6 @@ class CompletionThread {
   UnaryInferPool infers_;
   std::size_t number_;
   std::size_t calls_open_ = 0;
-  std::atomic<std::uint64_t> calls_ = 0;
   bool stopping_ = false;
   grpc::Alarm stop_;
   Tag stop_asked_ = TagOf<CompletionThread, &CompletionThread::StopAsked>(this);

@@ -111,7 +111,6 @@ class GrpcServer::Body {
  private:
   Status Listen();
   void Arm();
-  ProtocolFacts Facts();
 
   GrpcOptions options_;
   GrpcContext context_;
@@ -120,7 +119,6 @@ class GrpcServer::Body {
   std::vector<std::unique_ptr<CompletionThread>> threads_;
   int port_ = 0;
   std::int64_t server_number_ = 0;
-  std::uint64_t refused_ = 0;  ///< As last told: it never goes back.
 };
 
 Status GrpcServer::Body::Start() {
@@ -136,18 +134,9 @@ Status GrpcServer::Body::Start() {
   COTENANT_RETURN_IF_ERROR(Listen());
   Arm();
   for (const auto& thread : threads_) thread->Start();
-  context_.telemetry.AskProtocol(Protocol::kGrpc, [this] { return Facts(); });
+  context_.telemetry.AskProtocol(Protocol::kGrpc,
+                                 [this] { return ProtocolFacts{OpenConnections(server_number_)}; });
   return Status();
-}
-
-/// Calls that gRPC ended and that never began here, it refused itself. Those open here hold the
-/// number back until they end: it is never too large.
-ProtocolFacts GrpcServer::Body::Facts() {
-  const ChannelFacts facts = ReadChannelFacts(server_number_);
-  std::uint64_t ours = 0;
-  for (const auto& thread : threads_) ours += thread->calls();
-  if (facts.calls_ended > ours) refused_ = std::max(refused_, facts.calls_ended - ours);
-  return {facts.connections, refused_};
 }
 
 Status GrpcServer::Body::Listen() {
