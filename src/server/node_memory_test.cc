@@ -8,15 +8,10 @@
 #include <thread>
 
 #include "base/random.h"
-#include "server/test_node.h"
+#include "server/node_test.h"
 
 namespace cotenant {
 namespace {
-
-template <typename Condition>
-void Await(Condition condition) {
-  while (!condition()) std::this_thread::yield();
-}
 
 /// Counts how often it is asked to tidy up; each time there is something left for the next.
 class TidyBackend final : public Backend {
@@ -37,23 +32,15 @@ class TidyBackend final : public Backend {
 };
 
 /// A node with room for `models` bytes of networks and their runs.
-class NodeMemoryTest : public testing::Test {
+class NodeMemoryTest : public LiveNodeTest {
  protected:
-  NodeMemoryTest() { options_.scheduler.slots = 2; }
-  void TearDown() override {
-    lane_.reset();
-    node_.reset();
-  }
   void Start(Bytes models) {
     if (models > Bytes()) {
       options_.memory = {models + Bytes::MiB(1), Bytes(), Bytes(), Bytes::MiB(1), models};
     }
     options_.scheduler.memory = models;
     options_.scheduler.run_peak_floor = Bytes::KiB(64);
-    node_ = std::make_unique<Node>(options_, source_, backend_, telemetry_);
-    ASSERT_TRUE(node_->Start().ok());
-    Await([this] { return node_->Ready(); });
-    lane_ = std::make_unique<Lane>(*node_);
+    LiveNodeTest::Start();
   }
   static std::string Profile(std::int64_t mebibytes, const std::string& more = "") {
     return "run_ns = 1000\nload_ns = 1000000\nanonymous_bytes = " +
@@ -62,23 +49,10 @@ class NodeMemoryTest : public testing::Test {
   void Put(const std::string& name, std::int64_t mebibytes, const std::string& more = "") {
     source_.Put(EchoConfig(name), Profile(mebibytes, more));
   }
-  void Ask(TestCall& call) {
-    ASSERT_TRUE(node_->Submit(*lane_, call).ok());
-    Turn();
-    call.AwaitComplete();
-  }
-  void Finish(TestCall& call) {
-    node_->Written(*lane_, call, true);
-    Turn();
-  }
-  void Turn() {
-    while (lane_->FinishTurn()) {
-    }
-  }
   /// Asks once, and gives the reply's facts.
   ReplyFacts AskOnce(const std::string& name) {
     TestCall call(name, {1, 2, 3, 4});
-    Ask(call);
+    EXPECT_TRUE(Ask(call).ok());
     EXPECT_EQ(call.end, End::kReplied) << call.status.message();
     if (call.end == End::kReplied) {
       EXPECT_EQ(call.Output(), (std::vector<float>{1, 2, 3, 4}));
@@ -94,27 +68,6 @@ class NodeMemoryTest : public testing::Test {
     ADD_FAILURE() << name;
     return {};
   }
-  Status Control(auto start) {
-    std::mutex mutex;
-    std::condition_variable changed;
-    std::optional<Status> result;
-    start([&](Status status) {
-      std::lock_guard lock(mutex);
-      result = std::move(status);
-      changed.notify_all();
-    });
-    std::unique_lock lock(mutex);
-    changed.wait(lock, [&] { return result.has_value(); });
-    return *result;
-  }
-
-  NodeOptions options_;
-  MemorySource source_;
-  RunGate gate_;
-  ProfiledBackend backend_{&gate_};
-  Telemetry telemetry_;
-  std::unique_ptr<Node> node_;
-  std::unique_ptr<Lane> lane_;
 };
 
 TEST_F(NodeMemoryTest, UnusedMemoryGoesBackSomeTimeAfterARunUntilNothingIsLeft) {
@@ -169,7 +122,7 @@ TEST_F(NodeMemoryTest, FileThatChangedWhileOutFailsItsRequestsWithTheReasonAndOt
   Await([this] { return Row("a").residence == Residence::kOut; });
   Put("a", 60);  // The same text, but another file.
   TestCall call("a", {1, 2, 3, 4});
-  Ask(call);
+  EXPECT_TRUE(Ask(call).ok());
   EXPECT_NE(call.end, End::kReplied);
   EXPECT_EQ(call.status.code(), Code::kUnavailable);
   EXPECT_NE(call.status.message().find("changed or removed"), std::string::npos)

@@ -7,73 +7,17 @@
 #include <thread>
 #include <utility>
 
-#include "server/test_node.h"
+#include "server/node_test.h"
 
 namespace cotenant {
 namespace {
 
-/// Waits until `condition`, giving way to other threads. A test that waits for ever is ended by its
-/// runner.
-template <typename Condition>
-void Await(Condition condition) {
-  while (!condition()) std::this_thread::yield();
-}
-
-class NodeTest : public testing::Test {
+class NodeTest : public LiveNodeTest {
  protected:
   NodeTest() {
-    options_.scheduler.slots = 2;
     // A busy test machine stretches runs; they are short for the brain all the same.
     options_.scheduler.inline_run_max = Duration::Seconds(10);
   }
-  void Start() {
-    node_ = std::make_unique<Node>(options_, source_, backend_, telemetry_);
-    ASSERT_TRUE(node_->Start().ok());
-    Await([this] { return node_->Ready(); });
-    lane_ = std::make_unique<Lane>(*node_);
-  }
-  void TearDown() override {
-    lane_.reset();
-    node_.reset();
-  }
-  /// Turns until the call is complete, as an I/O thread would.
-  void Turn() {
-    while (lane_->FinishTurn()) {
-    }
-  }
-  Status Ask(TestCall& call) {
-    const Status status = node_->Submit(*lane_, call);
-    if (status.ok()) {
-      Turn();
-      call.AwaitComplete();
-    }
-    return status;
-  }
-  void Finish(TestCall& call) {
-    node_->Written(*lane_, call, true);
-    Turn();
-  }
-  Status Control(auto start) {
-    std::mutex mutex;
-    std::condition_variable changed;
-    std::optional<Status> result;
-    start([&](Status status) {
-      std::lock_guard lock(mutex);
-      result = std::move(status);
-      changed.notify_all();
-    });
-    std::unique_lock lock(mutex);
-    changed.wait(lock, [&] { return result.has_value(); });
-    return *result;
-  }
-
-  NodeOptions options_;
-  MemorySource source_;
-  RunGate gate_;
-  ProfiledBackend backend_{&gate_};
-  Telemetry telemetry_;
-  std::unique_ptr<Node> node_;
-  std::unique_ptr<Lane> lane_;
 };
 
 TEST_F(NodeTest, RequestIsAnsweredWithItsOwnTensor) {

@@ -116,40 +116,6 @@ class FileLimit {
   rlimit before_{};
 };
 
-/// A socket made while there were descriptors, connected when there are none.
-class LateClient {
- public:
-  LateClient() : socket_(socket(AF_INET, SOCK_STREAM, 0)) {}
-  ~LateClient() { close(socket_); }
-  LateClient(const LateClient&) = delete;
-  LateClient& operator=(const LateClient&) = delete;
-
-  int descriptor() const { return socket_; }
-  void Connect(std::uint16_t port) {
-    timeval patience{20, 0};
-    setsockopt(socket_, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience);
-    sockaddr_in address{};
-    address.sin_family = AF_INET;
-    address.sin_port = htons(port);
-    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-    ASSERT_EQ(connect(socket_, reinterpret_cast<sockaddr*>(&address), sizeof address), 0);
-  }
-  std::string ReadAll(std::string_view request) {
-    send(socket_, request.data(), request.size(), MSG_NOSIGNAL);
-    std::string text;
-    char bytes[4096];
-    for (ssize_t count = 1; count > 0;) {
-      count = recv(socket_, bytes, sizeof bytes, 0);
-      if (count > 0) text.append(bytes, static_cast<std::size_t>(count));
-      if (text.ends_with("}")) break;
-    }
-    return text;
-  }
-
- private:
-  int socket_;
-};
-
 TEST_F(HttpServerTest, WithoutDescriptorsClientsAreRefusedAndLaterServedAgain) {
   Begin();
   // Connections that end later would free descriptors.
@@ -159,19 +125,19 @@ TEST_F(HttpServerTest, WithoutDescriptorsClientsAreRefusedAndLaterServedAgain) {
   };
   while (open() > 0) std::this_thread::yield();
   FileLimit limit;
-  LateClient clients[8];
+  HttpClient clients[8];
   // All descriptors below the limit are taken, but for the server's spare one.
   int highest = 0;
-  for (const LateClient& client : clients) highest = std::max(highest, client.descriptor());
+  for (const HttpClient& client : clients) highest = std::max(highest, client.descriptor());
   limit.Lower(static_cast<rlim_t>(highest) + 1);
   std::vector<int> fillers;
   const auto take = [&] { return dup(clients[0].descriptor()); };
   for (int filler = take(); filler >= 0; filler = take()) fillers.push_back(filler);
-  for (LateClient& client : clients) {
+  for (HttpClient& client : clients) {
     client.Connect(port_);
-    const std::string answer = client.ReadAll("");
-    EXPECT_TRUE(answer.starts_with("HTTP/1.1 503 ")) << answer;
-    EXPECT_NE(answer.find("too many connections"), std::string::npos);
+    const HttpClient::Answer answer = client.Read();
+    EXPECT_EQ(answer.status, 503);
+    EXPECT_NE(answer.body.find("too many connections"), std::string::npos) << answer.body;
   }
   for (const int filler : fillers) close(filler);
   limit.Restore();
@@ -183,7 +149,7 @@ TEST_F(HttpServerTest, WithoutDescriptorsClientsAreRefusedAndLaterServedAgain) {
 TEST_F(HttpServerTest, AcceptorThatCanTakeNobodyWaitsInsteadOfSpinning) {
   Begin();
   FileLimit limit;
-  LateClient waiting;
+  HttpClient waiting;
   limit.Lower(3);  // Not even the spare descriptor helps.
   waiting.Connect(port_);
   const auto cpu = [] {
@@ -197,7 +163,7 @@ TEST_F(HttpServerTest, AcceptorThatCanTakeNobodyWaitsInsteadOfSpinning) {
   // A loop would take most of a core.
   EXPECT_LT(cpu() - before, Duration::Milliseconds(100));
   limit.Restore();
-  EXPECT_TRUE(waiting.ReadAll(Get("/v2/health/live")).starts_with("HTTP/1.1 200 "));
+  EXPECT_EQ(waiting.Ask(Get("/v2/health/live")).status, 200);
 }
 
 }  // namespace

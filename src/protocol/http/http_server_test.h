@@ -25,7 +25,10 @@ namespace cotenant {
 /// A plain blocking client.
 class HttpClient {
  public:
-  explicit HttpClient(std::uint16_t port) : socket_(socket(AF_INET, SOCK_STREAM, 0)) {
+  /// Has a socket, and connects later.
+  HttpClient() : socket_(socket(AF_INET, SOCK_STREAM, 0)) {}
+  explicit HttpClient(std::uint16_t port) : HttpClient() { Connect(port); }
+  void Connect(std::uint16_t port) {
     timeval patience{20, 0};
     setsockopt(socket_, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience);
     sockaddr_in address{};
@@ -38,6 +41,7 @@ class HttpClient {
   HttpClient(const HttpClient&) = delete;
   HttpClient& operator=(const HttpClient&) = delete;
 
+  int descriptor() const { return socket_; }
   void Close() {
     if (socket_ >= 0) close(socket_);
     socket_ = -1;
