@@ -299,7 +299,7 @@ def idle_figures(bench, server, seconds):
     if isinstance(server, Cotenant):  # Bare ONNX Runtime ran once, too.
         for model in ("mlp", "mlp_2"):
             bench.light("http", server.http, count=20, warmup_seconds=0, model=model)
-    time.sleep(2.0)
+    time.sleep(12.0)  # Memory that runs left goes back within ten seconds; idle is what comes then.
     before = wake_ups(server.pid)
     time.sleep(seconds)
     names = threads(server.pid)
