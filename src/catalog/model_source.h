@@ -17,6 +17,7 @@
 #include "base/bytes.h"
 #include "base/result.h"
 #include "catalog/model_config.h"
+#include "catalog/variant.h"
 
 namespace cotenant {
 
@@ -27,6 +28,8 @@ struct VersionFile {
   std::string path;
   /// The network's bytes, from a load request that carried `file:N/model.onnx`.
   std::shared_ptr<const std::string> content;
+  /// Its other forms, in no order. None: it has one.
+  std::vector<VariantSource> variants = {};
 };
 
 /// The files of one version's network, external weights included, without reading them.
@@ -39,6 +42,7 @@ struct NetworkFiles {
 /// What one reading of a model's folder gave.
 struct ModelDescription {
   ModelConfig config;
+  VariantUse use = {};
   /// Ascending; already chosen by the version policy. Never empty.
   std::vector<VersionFile> versions;
   /// Remarks for the log: fields ignored, unknown names with line and column.

@@ -1,0 +1,39 @@
+#include "catalog/variant.h"
+
+#include <array>
+#include <utility>
+
+namespace cotenant {
+namespace {
+
+constexpr std::array<std::pair<AccuracySource, std::string_view>, 4> kNames = {{
+    {AccuracySource::kUnknown, "unknown"},
+    {AccuracySource::kStated, "stated"},
+    {AccuracySource::kAgreement, "agreement"},
+    {AccuracySource::kLabels, "labels"},
+}};
+
+}  // namespace
+
+std::string_view AccuracySourceName(AccuracySource source) {
+  for (const auto& [known, name] : kNames) {
+    if (known == source) return name;
+  }
+  return "unknown";
+}
+
+std::optional<AccuracySource> FindAccuracySource(std::string_view name) {
+  for (const auto& [source, known] : kNames) {
+    if (known == name) return source;
+  }
+  return std::nullopt;
+}
+
+std::string AccuracyText(std::int32_t milli) {
+  std::string text = std::to_string(milli / 1'000);
+  std::string rest = std::to_string(1'000 + milli % 1'000).substr(1);
+  while (!rest.empty() && rest.back() == '0') rest.pop_back();
+  return rest.empty() ? text : text + "." + rest;
+}
+
+}  // namespace cotenant
