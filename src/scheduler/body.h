@@ -112,7 +112,7 @@ class Scheduler::Body {
   Bytes Free() const { return settings_.memory - taken_ - reserve_; }
   void Reckon();
   /// The greatest peaks that the slots' runs may have, of the models in memory and of `coming`.
-  Bytes PeaksWith(const ModelRecord* coming);
+  Bytes PeaksWith(const ModelRecord* coming, const ModelRecord* without = nullptr);
   /// What must be free before the model's load begins.
   Bytes NeedOf(const ModelRecord& model);
   /// Would it fit if nothing else were in memory?

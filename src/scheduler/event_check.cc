@@ -76,7 +76,8 @@ Status Scheduler::Body::CheckEvents(Instant now, std::span<const Event> events) 
       }
     } else if (const auto* wanted = std::get_if<LoadWanted>(&event)) {
       const std::string name = "model " + std::to_string(ToIndex(wanted->model));
-      if (ToIndex(wanted->model) >= kModelsMax || !Sound(wanted->expected)) {
+      if (ToIndex(wanted->model) >= kModelsMax || !Sound(wanted->expected) ||
+          !Sound(wanted->load_peak) || !Sound(wanted->run_peak)) {
         return Wrong(name + " is out of range");
       }
       const bool freed = earlier(event, [&](const Event& other) {

@@ -55,8 +55,8 @@ void VisitFields(Archive& archive, Either<ReplyWritten> auto& event) {
 
 template <typename Archive>
 void VisitFields(Archive& archive, Either<LoadWanted> auto& event) {
-  auto& [at, model, expected] = event;
-  archive(at, model, expected);
+  auto& [at, model, expected, load_peak, run_peak] = event;
+  archive(at, model, expected, load_peak, run_peak);
 }
 
 template <typename Archive>

@@ -71,7 +71,7 @@ class RandomFields {
       case 2: return RunFinished{Time(), Run(), Span(), Size()};
       case 3: return RunFailed{Time(), Run(), Span(), Of(Code::kInternal), Coin()};
       case 4: return ReplyWritten{Time(), Request()};
-      case 5: return LoadWanted{Time(), Model(), Size()};
+      case 5: return LoadWanted{Time(), Model(), Size(), Size(), Size()};
       case 6: return LoadFinished{Time(), Model(), Settings(), Span(), Size(), Size(), Size()};
       case 7: return LoadFailed{Time(), Model(), Of(Code::kInternal)};
       case 8: return WarmedUp{Time(), Model(), Signed(), Span()};
@@ -281,7 +281,7 @@ TEST_F(EventLogTest, OtherFilesAndOtherVersionsAreRefusedByName) {
   std::string other = log_;
   other[other.find('\n') + 1] = 99;
   EXPECT_EQ(EventLogReader::Open(other).status().message(),
-            "the event log has format version 99; this program reads version 2");
+            "the event log has format version 99; this program reads version 3");
 }
 
 }  // namespace

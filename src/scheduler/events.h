@@ -88,6 +88,10 @@ struct LoadWanted {
   ModelId model{};
   /// What the loaded model will take, as far as is known before: room for it is made first.
   Bytes expected = Bytes();
+  /// The most that it takes at any time of its load, what stays included. Not more than `expected`:
+  /// no more than that.
+  Bytes load_peak = Bytes();
+  Bytes run_peak = Bytes();  ///< The greatest of its runs that is known. Zero: unknown.
 };
 
 /// The load is done: the network is ready to run. Requests may name the model from now on. The

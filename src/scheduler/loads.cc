@@ -15,6 +15,8 @@ void Scheduler::Body::On(const LoadWanted& event) {
   model = ModelRecord{};
   model.state = ModelRecord::State::kQueued;
   model.memory.size = event.expected;
+  model.memory.load_peak = event.load_peak;
+  model.memory.peak = event.run_peak;
   model.memory.due = event.at;
   loads_waiting_.push_back(event.model);
   Stir();
@@ -43,10 +45,7 @@ void Scheduler::Body::BeginLoad(ModelId id) {
   model.state = ModelRecord::State::kLoading;
   model.memory.load_began = now_;
   ++loading_;
-  if (Limited()) {
-    model.memory.held = model.memory.size;
-    Reckon();
-  }
+  if (Limited()) Reckon();
   out_->actions.push_back(StartLoad{id});
 }
 

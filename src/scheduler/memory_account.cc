@@ -3,6 +3,10 @@
 /// A model takes its size from the start of its load until it has left. Runs take what their peaks
 /// are beyond that: activations belong to the threads that run, so the account keeps the greatest
 /// peaks of the models in memory, one for each slot.
+///
+/// A load may take more for a while than the loaded model does. What is kept for the model's own
+/// runs serves it too, because none begins before its end; only what is lacking beyond that is
+/// held besides.
 
 #include <algorithm>
 #include <functional>
@@ -13,16 +17,25 @@ namespace cotenant {
 
 void Scheduler::Body::Reckon() {
   taken_ = Bytes();
-  for (const ModelRecord& model : models_) taken_ += model.memory.held;
   reserve_ = PeaksWith(nullptr);
+  for (ModelRecord& model : models_) {
+    ModelMemory& memory = model.memory;
+    if (model.state == ModelRecord::State::kLoading) {
+      const bool more = memory.load_peak > memory.size;
+      const Bytes for_runs = more ? reserve_ - PeaksWith(nullptr, &model) : Bytes();
+      memory.held = std::max(memory.size, memory.load_peak - for_runs);
+    }
+    taken_ += memory.held;
+  }
 }
 
-Bytes Scheduler::Body::PeaksWith(const ModelRecord* coming) {
+Bytes Scheduler::Body::PeaksWith(const ModelRecord* coming, const ModelRecord* without) {
   using State = ModelRecord::State;
   const auto slots = static_cast<std::size_t>(slots_.total());
   const Bytes least = settings_.run_peak_floor;
   peaks_.clear();
   for (const ModelRecord& model : models_) {
+    if (&model == without) continue;
     if (model.Resident() || model.state == State::kLoading || &model == coming) {
       peaks_.push_back(std::max(model.memory.peak, least));
     }
@@ -37,13 +50,16 @@ Bytes Scheduler::Body::PeaksWith(const ModelRecord* coming) {
 }
 
 Bytes Scheduler::Body::NeedOf(const ModelRecord& model) {
-  return model.memory.size + (PeaksWith(&model) - reserve_);
+  const Bytes loaded = model.memory.size + (PeaksWith(&model) - reserve_);
+  return std::max(loaded, model.memory.load_peak);
 }
 
 bool Scheduler::Body::Possible(const ModelRecord& model) const {
   const Bytes others(settings_.run_peak_floor.count() * (slots_.total() - 1));
   const Bytes peak = std::max(model.memory.peak, settings_.run_peak_floor);
-  return model.memory.size + peak + others <= settings_.memory;
+  const Bytes least = settings_.run_peak_floor + others;
+  return model.memory.size + peak + others <= settings_.memory &&
+         model.memory.load_peak + least <= settings_.memory;
 }
 
 void Scheduler::Body::LearnPeak(ModelRecord& model, Bytes peak) {

@@ -80,9 +80,10 @@ inline constexpr ModelId kNoModelId{kNowhere};
 /// What a model is to the account of memory, and what decides whether it stays there. Kept up only
 /// while memory is limited.
 struct ModelMemory {
-  Bytes size;  ///< Mapped and anonymous: as measured, or before the first load as expected.
-  Bytes held;  ///< Of the account: from the start of its load until it has left.
-  Bytes peak;  ///< The greatest of its runs. Zero: unknown.
+  Bytes size;       ///< Mapped and anonymous: as measured, or before the first load as expected.
+  Bytes held;       ///< Of the account: from the start of its load until it has left.
+  Bytes peak;       ///< The greatest of its runs. Zero: unknown.
+  Bytes load_peak;  ///< At any time of its load, what stays included; may be less than `size`.
   Duration load_takes;  ///< As the last one did. Zero: unknown.
   Instant load_began;
   Instant since;                 ///< In memory since then.

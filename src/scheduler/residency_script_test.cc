@@ -255,6 +255,43 @@ TEST(Residency, RoomKeptForTheRunsOfThoseWhoLeaveGoesWithThem) {
   }
 }
 
+TEST(Residency, WhatALoadTakesForAWhileIsFreeBeforeItBegins) {
+  Crowded script(Little(100));
+  script.LoadAll({30, 30});
+  const LoadWanted wanted{At(10'000), ModelId{2}, Bytes::MiB(30), Bytes::MiB(70)};
+  EXPECT_EQ(script.Crank(10'000, {wanted}), Lines{"evict 0"})
+      << "30 are free, and loading takes 70";
+  EXPECT_EQ(script.Evict(11'000, 0), Lines{"load 2"});
+  EXPECT_EQ(script.scheduler.Memory().free, Bytes());
+  script.Crank(12'000, {script.Loaded(12'000, 2, 30)});
+  EXPECT_EQ(script.scheduler.Memory().free, Bytes::MiB(40)) << "what it takes when it is loaded";
+  EXPECT_EQ(script.Crank(20'000, {script.Arrive(20'000, 1, 0)}), Lines{"load 0"});
+  script.Crank(30'000, {script.Loaded(30'000, 0, 30)});
+  EXPECT_EQ(script.Want(40'000, 3, 70), (Lines{"evict 1", "evict 2"}));
+  script.Evict(41'000, 1);
+  EXPECT_EQ(script.Evict(41'000, 2), Lines{"load 3"});
+  script.Crank(51'000, {script.Loaded(51'000, 3, 70)});
+  EXPECT_EQ(script.Crank(300'000, {script.Arrive(300'000, 2, 2)}), Lines{"evict 3"});
+  EXPECT_EQ(script.Evict(301'000, 3), Lines{"load 2"});
+  EXPECT_EQ(script.scheduler.Memory().free, Bytes()) << "it takes as much when it comes back";
+}
+
+TEST(Residency, ALoadUsesWhatIsKeptForTheModelsOwnRuns) {
+  Crowded script(Little(100));
+  const LoadWanted wanted{At(1'000), ModelId{0}, Bytes::MiB(30), Bytes::MiB(100), Bytes::MiB(60)};
+  EXPECT_EQ(script.Crank(1'000, {wanted}), Lines{"load 0"});
+  EXPECT_EQ(script.scheduler.Memory().models, Bytes::MiB(40));
+  EXPECT_EQ(script.scheduler.Memory().reserve, Bytes::MiB(60));
+  script.Crank(2'000, {script.Loaded(2'000, 0, 30)});
+  EXPECT_EQ(script.scheduler.Memory().free, Bytes::MiB(10)) << "its runs' peak stays known";
+}
+
+TEST(Residency, ALoadThatCanNeverHaveItsRoomIsRefused) {
+  Crowded script(Little(100));
+  const LoadWanted wanted{At(1'000), ModelId{0}, Bytes::MiB(30), Bytes::MiB(101)};
+  EXPECT_EQ(script.Crank(1'000, {wanted}), Lines{"unload 0"});
+}
+
 TEST(Residency, WithoutALimitNothingIsCounted) {
   Crowded script(Little(0));
   script.LoadAll({600, 600});

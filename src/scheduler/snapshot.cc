@@ -152,10 +152,11 @@ void Snapshot::VisitEstimates(auto& archive, auto& estimates) {
 }
 
 void Snapshot::VisitMemory(auto& archive, auto& memory) {
-  auto& [size, held, peak, load_takes, load_began, since, due, retry_at, backoff, last_used,
-         expected, credit, ran, tested, history] = memory;
-  archive(size, held, peak, load_takes, load_began, since, due, retry_at, backoff, last_used,
-          expected, credit, ran, tested.until, tested.chance, tested.constant, tested.open);
+  auto& [size, held, peak, load_peak, load_takes, load_began, since, due, retry_at, backoff,
+         last_used, expected, credit, ran, tested, history] = memory;
+  archive(size, held, peak, load_peak, load_takes, load_began, since, due, retry_at, backoff,
+          last_used, expected, credit, ran, tested.until, tested.chance, tested.constant,
+          tested.open);
   archive(history.requests, history.first, history.last, history.last_interval,
           history.average_interval, history.mean_interval, history.weight, history.foreseen,
           history.unforeseen);

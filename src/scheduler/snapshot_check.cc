@@ -203,7 +203,7 @@ const char* Snapshot::CompleteSlots(Scheduler::Body& body) {
 const char* Snapshot::CheckMemory(const Scheduler::Body& body, const ModelRecord& model) {
   using State = ModelRecord::State;
   const ModelMemory& memory = model.memory;
-  for (const Bytes size : {memory.size, memory.held, memory.peak}) {
+  for (const Bytes size : {memory.size, memory.held, memory.peak, memory.load_peak}) {
     if (size < Bytes() || size > kModelBytesMax) return "a model's size is out of range";
   }
   const ArrivalHistory& history = memory.history;

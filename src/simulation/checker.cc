@@ -158,7 +158,10 @@ void Checker::TakeControl(const Event& event) {
   if (const auto* wanted = std::get_if<LoadWanted>(&event)) {
     SetState(ModelOf(wanted->model), Model::State::kAbsent);
     SetState(ModelOf(wanted->model), Model::State::kWanted);
-    ModelOf(wanted->model).size = wanted->expected;
+    Model& model = ModelOf(wanted->model);
+    model.size = wanted->expected;
+    model.load_peak = wanted->load_peak;
+    model.peak = wanted->run_peak;
   } else if (const auto* loaded = std::get_if<LoadFinished>(&event)) {
     Model& model = ModelOf(loaded->model);
     if (model.state == Model::State::kLoading) EndLoad(model, *loaded);

@@ -97,6 +97,7 @@ class Checker {
     Bytes size;  ///< As expected, then as measured.
     Bytes held;
     Bytes peak;
+    Bytes load_peak;
     Duration load_takes_max;
     Instant load_began;
     Instant out_since = Instant::Max();  ///< With waiting requests.
@@ -122,6 +123,8 @@ class Checker {
   bool Limited() const { return settings_.memory > Bytes(); }
   /// What models take and their runs may take.
   Bytes Taken();
+  /// Of these one is still loading, and has what its load takes instead of its size and runs.
+  Bytes TakenWhileLoading(const Model* loading);
   bool Possible(const Model& model) const;
   /// May a model that is there be told to leave?
   bool MemoryIsWanted() { return waiting_out_ > 0 || wanted_ > 0 || Taken() > settings_.memory; }

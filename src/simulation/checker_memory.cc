@@ -62,11 +62,21 @@ void Checker::EndLoad(Model& model, const LoadFinished& event) {
 }
 
 Bytes Checker::Taken() {
+  Bytes most = TakenWhileLoading(nullptr);
+  for (const Model& model : models_) {
+    if (model.state != Model::State::kLoading) continue;
+    most = std::max(most, TakenWhileLoading(&model));
+  }
+  return most;
+}
+
+Bytes Checker::TakenWhileLoading(const Model* loading) {
   using State = Model::State;
   Bytes sum;
   peaks_.clear();
   for (const Model& model : models_) {
-    sum += model.held;
+    sum += &model == loading ? model.load_peak : model.held;
+    if (&model == loading) continue;
     if (model.state != State::kReady && model.state != State::kLoading) continue;
     peaks_.push_back(std::max(model.peak, settings_.run_peak_floor));
   }
@@ -79,7 +89,9 @@ Bytes Checker::Taken() {
 
 bool Checker::Possible(const Model& model) const {
   const Bytes others(settings_.run_peak_floor.count() * (settings_.slots - 1));
-  return model.size + std::max(model.peak, settings_.run_peak_floor) + others <= settings_.memory;
+  const Bytes loaded = model.size + std::max(model.peak, settings_.run_peak_floor) + others;
+  const Bytes loading = model.load_peak + settings_.run_peak_floor + others;
+  return std::max(loaded, loading) <= settings_.memory;
 }
 
 void Checker::CheckRefusal(const Reject& reject) {

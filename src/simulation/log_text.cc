@@ -71,6 +71,8 @@ std::string Text(const LoadWanted& event) {
   Line line("LoadWanted");
   line.Id("model", event.model);
   if (event.expected > Bytes()) line.Number("expected", event.expected.count());
+  if (event.load_peak > Bytes()) line.Number("load_peak", event.load_peak.count());
+  if (event.run_peak > Bytes()) line.Number("run_peak", event.run_peak.count());
   return line.Take();
 }
 std::string Text(const LoadFinished& event) {

@@ -157,17 +157,23 @@ void PlanRandomScript(const SimulationSettings& settings, std::uint64_t seed, Si
 void PlanRandomScript(const SimulationSettings& settings, std::uint64_t seed,
                       const PlanEvent& plan) {
   Random random(seed ^ 0x5eedULL);
+  Random load_random(seed ^ 0x10adULL);
   const auto after = [](Instant from, std::int64_t us) {
     return from + Duration::Microseconds(us);
   };
   Instant now = after(Instant(), 1);
   for (std::uint32_t model = 0; model + 1 < kModels; ++model) {
-    Bytes expected;
+    LoadWanted wanted{now, ModelId{model}};
     if (settings.scheduler.memory > Bytes()) {
       // Not always what it will be.
-      expected = Bytes(settings.models[model].size.count() * random.Between(50, 150) / 100);
+      const std::int64_t size = settings.models[model].size.count();
+      wanted.expected = Bytes(size * random.Between(50, 150) / 100);
+      if (OneIn(3, load_random)) {
+        wanted.load_peak = Bytes(size * load_random.Between(50, 250) / 100);
+      }
+      if (OneIn(3, load_random)) wanted.run_peak = settings.models[model].peak;
     }
-    plan(now, LoadWanted{now, ModelId{model}, expected});
+    plan(now, wanted);
     if (OneIn(3, random)) {
       const Instant leaves = after(now, random.Between(1, 200'000));
       plan(leaves, UnloadWanted{leaves, ModelId{model}});
