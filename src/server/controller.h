@@ -96,7 +96,10 @@ class Controller {
   Status LoadVersion(ModelId id, PendingLoad& load);
   void LoadAgain(ModelId id, Known& known);
   void FailAgain(ModelId id, ServedModel& served, const Status& why);
-  Result<std::unique_ptr<Executor>> LoadSame(const Known& known);
+  Result<std::unique_ptr<Executor>> LoadSame(ModelId id, const Known& known);
+  /// Is a reload on its way? Requests that still wait for the old network, which is out of memory,
+  /// are then answered from the new files rather than not at all.
+  bool BeingReplaced(ModelId id, const Known& known) const;
   Status CheckFits(const Executor& executor) const;
   void TellProfile(ModelId id, const PendingLoad& load);
   /// Takes the network out of memory when its last buffers are back, then calls `out` on the load

@@ -81,7 +81,7 @@ void Controller::LoadAgain(ModelId id, Known& known) {
   const Instant began = MonotonicNow();
   served.SetResidence(Residence::kLoading);
   Account(id, Taken(served.facts()));
-  Result<std::unique_ptr<Executor>> executor = LoadSame(known);
+  Result<std::unique_ptr<Executor>> executor = LoadSame(id, known);
   if (!executor.ok()) {
     FailAgain(id, served, executor.status());
     return;
@@ -111,21 +111,28 @@ void Controller::FailAgain(ModelId id, ServedModel& served, const Status& why) {
   links_.tell(LoadFailed{MonotonicNow(), id, no_memory ? why.code() : Code::kUnavailable});
 }
 
-Result<std::unique_ptr<Executor>> Controller::LoadSame(const Known& known) {
+Result<std::unique_ptr<Executor>> Controller::LoadSame(ModelId id, const Known& known) {
   const auto changed = [&] {
     return FailedPrecondition(
         "its files were changed or removed; load the model again, or let the "
         "server look at its folders again (SIGHUP)");
   };
-  if (source_.FilesOf(known.file).stamp != known.files.stamp) return changed();
+  const std::uint64_t stamp = source_.FilesOf(known.file).stamp;
+  if (stamp != known.files.stamp && !BeingReplaced(id, known)) return changed();
   Result<std::unique_ptr<Executor>> executor = backend_.Load(known.file, known.config);
   COTENANT_RETURN_IF_ERROR(executor.status());
   // Also when they changed while they were read.
-  if (source_.FilesOf(known.file).stamp != known.files.stamp ||
+  if (source_.FilesOf(known.file).stamp != stamp ||
       !Same((*executor)->signature(), known.signature)) {
     return changed();
   }
   return executor;
+}
+
+bool Controller::BeingReplaced(ModelId id, const Known& known) const {
+  return leaving_.contains(id) || std::ranges::any_of(pending_, [&](const auto& load) {
+           return load.second.change->name == known.config.name;
+         });
 }
 
 }  // namespace cotenant

@@ -2,6 +2,11 @@
 """Kills clients, reloads models, offers broken ones and drains a server under load, then does the sums.
 
 tests/chaos/chaos.py [--kills N] [--reloads N] [--broken N] [--drains N] [--seconds-max S] [--seed N]
+                     [--crowd N [--share S] [--cgroup]]
+
+With --crowd there are N more models, of 8 MiB each, in a memory budget that holds a share of them: they come and go
+all the time, under the same faults, and the process has to stay within its budget. With --cgroup (as root) the server
+runs in a memory cgroup of its own, whose limit is the budget and a twentieth.
 
 At the end every request that the server accepted must have exactly one end in its metrics (and in what it says when it
 drains), and every client that lived must have got exactly one reply, its own, to each request that was answered. Prints a
@@ -34,6 +39,7 @@ from tritonclient.grpc import service_pb2, service_pb2_grpc
 HERE = pathlib.Path(__file__).resolve().parent
 PROJECT = HERE.parents[1]
 COTENANT = os.environ.get("COTENANT", str(PROJECT / "build/cotenant"))
+SANITIZED = "asan" in COTENANT or "tsan" in COTENANT  # Their own memory is no part of a budget.
 DRAIN_SECONDS_MAX = 15
 # A reply that takes longer than this on a loaded machine is lost.
 REPLY_SECONDS_MAX = 30
@@ -64,24 +70,60 @@ def get(port, path):
         return reply.read().decode()
 
 
+MIB = 1 << 20
+CROWD_BYTES = 8 * MIB
+IN_FLIGHT_BYTES_MAX = 4 * MIB
+# What a budget must hold besides the crowd's share: the program, its code, and the two small models.
+BESIDE_THE_CROWD = 76 * MIB
+
+
+class MemoryGroup:
+    """A memory cgroup (version 1 or 2) with a limit, for one process at a time."""
+
+    def __init__(self, limit):
+        second = pathlib.Path("/sys/fs/cgroup/cgroup.controllers")
+        self.version = 2 if second.exists() else 1
+        self.folder = pathlib.Path("/sys/fs/cgroup", "" if self.version == 2 else "memory", f"cotenant-{os.getpid()}")
+        if self.version == 2:
+            pathlib.Path("/sys/fs/cgroup/cgroup.subtree_control").write_text("+memory")
+        self.folder.mkdir()
+        name = "memory.max" if self.version == 2 else "memory.limit_in_bytes"
+        (self.folder / name).write_text(str(limit))
+
+    def enter(self):
+        (self.folder / "cgroup.procs").write_text(str(os.getpid()))
+
+    def kills(self):
+        name = "memory.events" if self.version == 2 else "memory.oom_control"
+        return int(re.search(r"^oom_kill (\d+)$", (self.folder / name).read_text(), re.M)[1])
+
+    def end(self):
+        self.folder.rmdir()
+
+
 class Server:
     """The server, through all its lives: the same ports, a new process after each drain."""
 
-    def __init__(self, repository):
-        self.repository = repository
+    def __init__(self, repository, models, memory=None, group=None):
+        self.repository, self.models, self.memory, self.group = repository, models, memory, group
+        self.peaks, self.faults = [], []  # Of each life: most resident bytes, and pages read from disk.
         self.http, self.grpc, self.metrics = free_ports(3)
         self.log = repository.parent / "server.log"
         self.process = None
         self.away = []  # [begin, end] of each drain and the start after it.
+        # (model, begin, end) of each reload: a model that is out of memory cannot come back from files that were
+        # written, until it is told to take the new ones.
+        self.replaced = []
 
     def start(self):
         with open(self.log, "ab") as log:
             self.process = subprocess.Popen(
                 [COTENANT, "serve", f"--model-repository={self.repository}", f"--http-port={self.http}",
                  f"--grpc-port={self.grpc}", f"--metrics-port={self.metrics}", "--model-control-mode=explicit",
-                 "--load-model=quick", "--load-model=heavy", "--exit-timeout-secs=10",
-                 f"--state-dir={self.repository.parent}"],
-                stdout=log, stderr=log, start_new_session=True)
+                 *(f"--load-model={model}" for model in self.models), "--exit-timeout-secs=10",
+                 f"--in-flight-bytes-max={IN_FLIGHT_BYTES_MAX}", f"--state-dir={self.repository.parent}",
+                 *([f"--memory={self.memory}"] if self.memory else [])],
+                stdout=log, stderr=log, start_new_session=True, preexec_fn=self.group and self.group.enter)
         for _ in range(600):
             if self.process.poll() is not None:
                 raise RuntimeError(f"the server ended at its start:\n{self.log.read_text()[-3000:]}")
@@ -97,6 +139,10 @@ class Server:
     def drain(self):
         """Ends the process as a system would; returns (exit status, seconds it took)."""
         started = time.monotonic()
+        status = pathlib.Path(f"/proc/{self.process.pid}/status").read_text()
+        self.peaks.append(int(re.search(r"VmHWM:\s+(\d+)", status)[1]) * 1024)
+        stat = pathlib.Path(f"/proc/{self.process.pid}/stat").read_text()
+        self.faults.append(int(stat.rpartition(")")[2].split()[9]))
         self.process.send_signal(signal.SIGTERM)
         try:
             status = self.process.wait(DRAIN_SECONDS_MAX)
@@ -106,8 +152,9 @@ class Server:
         self.away.append([started, time.monotonic()])
         return status, time.monotonic() - started
 
-    def away_at(self, moment):
-        return any(begin <= moment <= end + 0.1 for begin, end in self.away)
+    def away_at(self, moment, model):
+        return (any(begin <= moment <= end + 0.1 for begin, end in self.away) or
+                any(name == model and begin <= moment <= end + 0.1 for name, begin, end in self.replaced))
 
     def sums_at_drains(self):
         """What the server said at each drain, as a list of {name: count}."""
@@ -153,15 +200,18 @@ def read_reply(connection, buffer):
 
 
 class Survivor(threading.Thread):
-    """A client that lives: asks again and again, and checks that each answer is its own and comes once."""
+    """A client that lives: asks one of its models, again and again, and checks that each answer is its own and comes
+    once."""
 
-    def __init__(self, server, model, stop):
+    def __init__(self, server, models, stop):
         super().__init__(daemon=True)
-        self.server, self.model, self.stop = server, model, stop
+        self.server, self.models, self.stop = server, models, stop
+        self.model = models[0]
         self.counts, self.wrong = collections.Counter(), []
         self.unanswered = []  # When a connection ended with a request on it.
         self.refused = []  # When the server was leaving, or its models were not there yet.
-        self.number = random.Random(id(self)).randrange(10**6) * 10**6
+        self.random = random.Random(id(self))
+        self.number = self.random.randrange(10**6) * 10**6
 
     def run(self):
         while not self.stop.is_set():
@@ -178,13 +228,14 @@ class Survivor(threading.Thread):
             rest = b""
             while not self.stop.is_set():
                 self.number += 1
+                self.model = self.random.choice(self.models)
                 try:
                     connection.sendall(infer_request(self.model, self.number))
                     reply = read_reply(connection, rest)
                 except ConnectionError:
                     reply = None
                 if reply is None:
-                    self.unanswered.append(time.monotonic())
+                    self.unanswered.append((time.monotonic(), self.model))
                     return
                 status, body, rest = reply
                 self.check(status, body)
@@ -200,7 +251,7 @@ class Survivor(threading.Thread):
             if answer.get("id") != str(self.number) or value != float(self.number % 1000) + 1:
                 self.wrong.append(f"{self.model}: another's answer to {self.number}: {body[:200]!r}")
         elif status in (404, 503):
-            self.refused.append(time.monotonic())
+            self.refused.append((time.monotonic(), self.model))
         else:
             self.wrong.append(f"{self.model}: status {status}: {body[:200]!r}")
 
@@ -208,9 +259,9 @@ class Survivor(threading.Thread):
 class GrpcClient(threading.Thread):
     """Asks over gRPC; cancels a part of its calls midway, which counts as a client's death."""
 
-    def __init__(self, server, stop, seed):
+    def __init__(self, server, models, stop, seed):
         super().__init__(daemon=True)
-        self.server, self.stop, self.random = server, stop, random.Random(seed)
+        self.server, self.models, self.stop, self.random = server, models, stop, random.Random(seed)
         self.counts, self.wrong = collections.Counter(), []
         self.unanswered, self.refused = [], []  # As a Survivor's.
 
@@ -225,7 +276,8 @@ class GrpcClient(threading.Thread):
                         return
 
     def one_call(self, stub, number):
-        request = service_pb2.ModelInferRequest(model_name=self.random.choice(["quick", "heavy"]), id=str(number))
+        model = self.random.choice(self.models)
+        request = service_pb2.ModelInferRequest(model_name=model, id=str(number))
         entry = request.inputs.add(name="X", datatype="FP32", shape=[1, 4])
         entry.contents.fp32_contents.extend([float(number)] * 4)
         call = stub.ModelInfer.future(request, timeout=REPLY_SECONDS_MAX)
@@ -243,13 +295,13 @@ class GrpcClient(threading.Thread):
         except grpc.RpcError as error:
             self.counts[error.code().name] += 1
             if error.code() == grpc.StatusCode.NOT_FOUND:
-                self.refused.append(time.monotonic())
+                self.refused.append((time.monotonic(), model))
             elif error.code() != grpc.StatusCode.UNAVAILABLE:
                 self.wrong.append(f"gRPC: {error.code().name}: {error.details()}")
             time.sleep(0.02)
 
 
-def victim(port, seed):
+def victim(port, models, seed):
     """The life of a client process that will be killed: whole and half requests, often several at once."""
     chance = random.Random(seed)
     while True:
@@ -258,7 +310,7 @@ def victim(port, seed):
                 if chance.random() < 0.5:
                     connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
                 for number in range(chance.randrange(1, 30)):
-                    data = infer_request(chance.choice(["quick", "heavy"]), number) * chance.choice([1, 1, 1, 4])
+                    data = infer_request(chance.choice(models), number) * chance.choice([1, 1, 1, 4])
                     if chance.random() < 0.2:
                         connection.sendall(data[:chance.randrange(len(data))])
                         time.sleep(chance.random() * 0.02)
@@ -272,14 +324,14 @@ def victim(port, seed):
 
 def kill_clients(arguments):
     """Runs as a process of its own: forks victims and kills them at any moment."""
-    port, kills, seconds, seed = arguments
+    port, kills, seconds, seed, models = arguments
     chance = random.Random(seed)
     started = time.monotonic()
     for number in range(kills):
         child = os.fork()
         if child == 0:
             try:
-                victim(port, seed + number)
+                victim(port, models, seed + number)
             finally:
                 os._exit(0)
         # Spread over the whole run, so that kills fall into reloads and drains too.
@@ -306,6 +358,20 @@ def write_models(repository):
     write_model(repository, "quick", [node("Add", ["X", "one"], ["Y"])], one=numpy.float32(1))
     write_model(repository, "heavy", heavy, one=numpy.float32(1), unit=numpy.eye(HEAVY_SIZE, dtype="float32"),
                 pads=numpy.array(pads), begin=numpy.array([0, 0]), end=numpy.array(end))
+
+
+def write_crowd(repository, count):
+    """`crowd_N` answer X + 1 too, and read 8 MiB of weights for it: what they add to the answer is zero."""
+    node = helper.make_node
+    side = CROWD_BYTES // 4 // 4
+    nodes = [node("MatMul", ["X", "weights"], ["columns"]), node("ReduceSum", ["columns", "axes"], ["sum"], keepdims=1),
+             node("Mul", ["sum", "zero"], ["nothing"]), node("Add", ["X", "one"], ["answer"]),
+             node("Add", ["answer", "nothing"], ["Y"])]
+    for number in range(count):
+        weights = numpy.random.default_rng(number).integers(-8, 8, (4, side)).astype("float32")
+        write_model(repository, f"crowd_{number}", nodes, weights=weights, axes=numpy.array([1]),
+                    zero=numpy.float32(0), one=numpy.float32(1))
+    return [f"crowd_{number}" for number in range(count)]
 
 
 def write_model(repository, name, nodes, **constants):
@@ -344,7 +410,12 @@ class Chaos:
         self.repository = pathlib.Path(folder) / "models"
         self.repository.mkdir()
         write_models(self.repository)
-        self.server = Server(self.repository)
+        self.models = ["quick", "heavy"] + write_crowd(self.repository, options.crowd)
+        memory = group = None
+        if options.crowd:
+            memory = BESIDE_THE_CROWD + int(options.share * options.crowd * CROWD_BYTES)
+            group = MemoryGroup(memory * 21 // 20) if options.cgroup else None
+        self.server = Server(self.repository, self.models, memory, group)
         self.control = threading.Lock()  # Reloads and drains take turns, so that a reload's answer is known.
         self.reloads = self.broken = 0
 
@@ -355,11 +426,13 @@ class Chaos:
 
     def reload_models(self, seconds):
         for number in range(self.options.reloads):
-            model = ("quick", "heavy")[number % 2]
+            model = self.models[number % len(self.models)]
             # A file that changed, so that the load is one.
-            os.utime(self.repository / model / "1/model.onnx")
             with self.control:
+                began = time.monotonic()
+                os.utime(self.repository / model / "1/model.onnx")
                 status, text = post(self.server.http, f"/v2/repository/models/{model}/load", b"{}")
+                self.server.replaced.append((model, began, time.monotonic()))
             self.reloads += status == 200
             if status != 200:
                 self.problems.append(f"reload of {model}: {status} {text}")
@@ -394,11 +467,12 @@ class Chaos:
         options, started = self.options, time.monotonic()
         self.server.start()
         stop = threading.Event()
-        clients = [Survivor(self.server, model, stop) for model in ("quick", "quick", "heavy", "heavy")]
-        clients += [GrpcClient(self.server, stop, options.seed + i) for i in range(2)]
+        clients = [Survivor(self.server, [model], stop) for model in ("quick", "quick", "heavy", "heavy")]
+        clients += [Survivor(self.server, self.models[2:], stop) for _ in range(4 if options.crowd else 0)]
+        clients += [GrpcClient(self.server, self.models, stop, options.seed + i) for i in range(2)]
         seconds = options.seconds
         killer = subprocess.Popen([sys.executable, __file__, "--killer", str(self.server.http), str(options.kills),
-                                   str(seconds), str(options.seed)], stdout=subprocess.PIPE, text=True)
+                                   str(seconds), str(options.seed), *self.models], stdout=subprocess.PIPE, text=True)
         workers = [threading.Thread(target=work, args=(seconds,))
                    for work in (self.reload_models, self.offer_broken, self.drain_often)]
         for thread in clients + workers:
@@ -435,17 +509,34 @@ class Chaos:
         # ready its models are not there.
         for what in ("unanswered", "refused"):
             moments = [moment for client in clients for moment in getattr(client, what)]
-            outside = [moment for moment in moments if not self.server.away_at(moment)]
-            self.expect(f"none {what} but in a restart", not outside,
-                        f"{len(moments) - len(outside)} in restarts, {len(outside)} else")
+            outside = [moment for moment in moments if not self.server.away_at(*moment)]
+            self.expect(f"none {what} but in a restart or a reload", not outside,
+                        f"{len(moments) - len(outside)} there, {len(outside)} else")
         replied = sum(sums["replied"] for sums in drains)
         self.expect("no reply that the server did not count", counts[200] + counts["OK"] <= replied,
                     f"{counts[200] + counts['OK']} received, {replied} counted")
         self.expect("time", took <= options.seconds_max, f"{took:.0f} s")
+        self.check_memory(counts)
         for problem in self.problems:
             print("PROBLEM", problem)
         if self.problems:
             print(self.server.log.read_text()[-3000:])
+
+    def check_memory(self, counts):
+        if not self.server.memory:
+            return
+        peaks = ", ".join(f"{peak / MIB:.1f}" for peak in self.server.peaks)
+        if SANITIZED:
+            print(f"     resident at most {peaks} MiB, a sanitizer's own included")
+        else:
+            self.expect("memory within its budget", max(self.server.peaks) <= self.server.memory,
+                        f"{peaks} of {self.server.memory / MIB:.1f} MiB")
+        if self.server.group:
+            kills, faults = self.server.group.kills(), sum(self.server.faults)
+            self.expect("none killed for memory", kills == 0, kills)
+            answered = counts[200] + counts["OK"]
+            self.expect("major faults: at most one in a hundred answers", faults * 100 <= answered,
+                        f"{faults} of {answered}")
 
     def quiet_sums(self):
         """The metrics once nothing moves any more."""
@@ -461,8 +552,8 @@ class Chaos:
 
 def main():
     if sys.argv[1:2] == ["--killer"]:
-        port, kills, seconds, seed = sys.argv[2:]
-        return kill_clients((int(port), int(kills), float(seconds), int(seed)))
+        port, kills, seconds, seed, *models = sys.argv[2:]
+        return kill_clients((int(port), int(kills), float(seconds), int(seed), models))
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--kills", type=int, default=1000)
     parser.add_argument("--reloads", type=int, default=100)
@@ -471,6 +562,9 @@ def main():
     parser.add_argument("--seconds", type=float, default=120, help="over which the faults are spread")
     parser.add_argument("--seconds-max", type=float, default=300)
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--crowd", type=int, default=0, help="models of 8 MiB that do not all fit")
+    parser.add_argument("--share", type=float, default=0.4, help="of the crowd that the memory budget holds")
+    parser.add_argument("--cgroup", action="store_true", help="run the server in a memory cgroup of its own")
     with tempfile.TemporaryDirectory() as folder:
         chaos = Chaos(parser.parse_args(), folder)
         try:
@@ -479,6 +573,8 @@ def main():
             if chaos.server.process and chaos.server.process.poll() is None:
                 chaos.server.process.kill()
                 chaos.server.process.wait()
+            if chaos.server.group:
+                chaos.server.group.end()
         sys.exit(1 if chaos.problems else 0)
 
 
