@@ -9,7 +9,6 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <utility>
 #include <vector>
 
 #include "base/check.h"
@@ -46,7 +45,7 @@ class IndexedHeap {
     if (!Contains(item)) return;
     const std::size_t at = position_[item];
     const std::size_t last = entries_.size() - 1;
-    if (at != last) Swap(at, last);
+    if (at != last) Put(at, entries_[last]);
     entries_.pop_back();
     position_[item] = kAbsent;
     if (at == last) return;
@@ -76,27 +75,27 @@ class IndexedHeap {
     std::uint32_t item;
   };
 
-  void Swap(std::size_t a, std::size_t b) {
-    std::swap(entries_[a], entries_[b]);
-    position_[entries_[a].item] = static_cast<std::uint32_t>(a);
-    position_[entries_[b].item] = static_cast<std::uint32_t>(b);
+  void Put(std::size_t at, const Entry& entry) {
+    entries_[at] = entry;
+    position_[entry.item] = static_cast<std::uint32_t>(at);
   }
   void Up(std::size_t at) {
-    while (at > 0 && entries_[at].key < entries_[(at - 1) / 2].key) {
-      Swap(at, (at - 1) / 2);
-      at = (at - 1) / 2;
+    const Entry entry = entries_[at];
+    for (; at > 0 && entry.key < entries_[(at - 1) / 2].key; at = (at - 1) / 2) {
+      Put(at, entries_[(at - 1) / 2]);
     }
+    Put(at, entry);
   }
   void Down(std::size_t at) {
-    for (;;) {
-      std::size_t least = at;
-      for (std::size_t child = 2 * at + 1; child <= 2 * at + 2; ++child) {
-        if (child < entries_.size() && entries_[child].key < entries_[least].key) least = child;
-      }
-      if (least == at) return;
-      Swap(at, least);
-      at = least;
+    const Entry entry = entries_[at];
+    const std::size_t size = entries_.size();
+    for (std::size_t child = 2 * at + 1; child < size; child = 2 * at + 1) {
+      if (child + 1 < size && entries_[child + 1].key < entries_[child].key) ++child;
+      if (!(entries_[child].key < entry.key)) break;
+      Put(at, entries_[child]);
+      at = child;
     }
+    Put(at, entry);
   }
 
   std::vector<Entry> entries_;

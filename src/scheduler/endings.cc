@@ -22,7 +22,8 @@ void Scheduler::Body::Release(std::uint32_t index, Duration ran_for) {
   // What was charged by estimate becomes what it took, shared by rows.
   for (std::uint32_t m = run.first_member; m != kNowhere; m = requests_[m].next_member) {
     Request& request = requests_[m];
-    const Duration took = ran_for * run.cores * request.rows / run.rows;
+    const Duration took =
+        run.member_count == 1 ? ran_for * run.cores : ran_for * run.cores * request.rows / run.rows;
     accounts_.Charge(request.tenant, took - request.cost);
     request.cost = took;
   }

@@ -6,9 +6,11 @@
 /// p99 after two. The first sample is replaced by the second one, because a network's first run
 /// pays for set-up that is never paid again.
 
+#include <algorithm>
 #include <array>
 #include <cstdint>
 
+#include "base/check.h"
 #include "base/time.h"
 
 namespace cotenant {
@@ -23,7 +25,11 @@ class QuantileWindow {
   std::uint32_t size() const { return size_; }
   /// The smallest sample that at least `percent` of the samples do not exceed; the window must not
   /// be empty.
-  Duration Percentile(std::uint32_t percent) const;
+  Duration Percentile(std::uint32_t percent) const {
+    COTENANT_CHECK(size_ > 0);
+    const std::uint32_t rank = (size_ * percent + 99) / 100;
+    return Duration::Nanoseconds(sorted_[std::max(rank, 1U) - 1]);
+  }
 
  private:
   friend class Snapshot;

@@ -8,6 +8,8 @@ namespace cotenant {
 
 std::uint32_t RequestQueues::QueueOf(const Request& request, ModelRecord& model,
                                      std::uint64_t sequence) {
+  // Without looking for it where there is one at most.
+  if (model.one_queue && model.first_queue != kNowhere) return model.first_queue;
   const QueueKey key = KeyOf(request, model);
   if (const std::uint32_t* found = by_key_.Find(key); found != nullptr) return *found;
   const std::uint32_t index = queues_.Take();
@@ -137,6 +139,7 @@ void RequestQueues::SetTimer(std::uint32_t index) {
 
 RequestQueues::Batch RequestQueues::Peek(std::uint32_t index, std::int32_t rows) const {
   const Request& first = requests_[First(index)];
+  if (first.rows >= rows) return {1, first.rows};
   Batch batch;
   by_queue_.ForEach(queues_[index].root, [&](std::uint32_t item) {
     const Request& request = requests_[item];

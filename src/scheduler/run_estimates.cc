@@ -1,7 +1,6 @@
 #include "scheduler/run_estimates.h"
 
 #include <algorithm>
-#include <bit>
 
 #include "base/check.h"
 
@@ -13,11 +12,6 @@ constexpr std::int64_t kMeanShare = 16;
 
 }  // namespace
 
-std::size_t RunEstimates::ClassOf(std::int32_t rows) {
-  const auto known = static_cast<std::uint32_t>(std::max(rows, 1));
-  return static_cast<std::size_t>(std::bit_width(known - 1));
-}
-
 void RunEstimates::Learn(std::int32_t rows, Duration ran_for) {
   ran_for = std::max(ran_for, Duration::Nanoseconds(1));
   if (ClassOf(rows) >= classes_.size()) classes_.resize(ClassOf(rows) + 1);
@@ -26,7 +20,7 @@ void RunEstimates::Learn(std::int32_t rows, Duration ran_for) {
   seen.fastest = first ? ran_for : std::min(seen.fastest, ran_for);
   seen.rows_least = first ? rows : std::min(seen.rows_least, rows);
   seen.window.Add(ran_for);
-  const Duration per_row = std::max(ran_for / std::max(rows, 1), Duration::Nanoseconds(1));
+  const Duration per_row = rows <= 1 ? ran_for : std::max(ran_for / rows, Duration::Nanoseconds(1));
   // As in the window, the second run replaces the first.
   if (learnt_ < 2) {
     mean_per_row_ = per_row;
@@ -49,14 +43,14 @@ Duration RunEstimates::Fastest(std::int32_t rows) const {
   return fastest;
 }
 
-Duration RunEstimates::Percentile(std::int32_t rows, std::uint32_t percent) const {
+Duration RunEstimates::FromOthers(std::int32_t rows, std::uint32_t percent) const {
   COTENANT_CHECK(known_);
   const std::size_t wanted = ClassOf(rows);
-  for (std::size_t i = std::min(wanted + 1, classes_.size()); i-- > 0;) {
+  for (std::size_t i = std::min(wanted, classes_.size()); i-- > 0;) {
     const RowClass& seen = classes_[i];
     if (seen.rows_least == 0) continue;
     const Duration found = seen.window.Percentile(percent);
-    if (i == wanted || rows <= seen.rows_least) return found;
+    if (rows <= seen.rows_least) return found;
     return found * rows / seen.rows_least;
   }
   for (std::size_t i = wanted + 1; i < classes_.size(); ++i) {

@@ -6,6 +6,8 @@
 /// is answered from its neighbours: scaled up by rows from smaller runs, as it is from larger ones.
 /// All integers.
 
+#include <algorithm>
+#include <bit>
 #include <cstdint>
 #include <vector>
 
@@ -37,8 +39,17 @@ class RunEstimates {
     std::int32_t rows_least = 0;  ///< Fewest rows of a run seen in this class; zero: none seen.
   };
 
-  static std::size_t ClassOf(std::int32_t rows);
-  Duration Percentile(std::int32_t rows, std::uint32_t percent) const;
+  static std::size_t ClassOf(std::int32_t rows) {
+    return static_cast<std::size_t>(
+        std::bit_width(static_cast<std::uint32_t>(std::max(rows, 1)) - 1));
+  }
+  Duration Percentile(std::int32_t rows, std::uint32_t percent) const {
+    const std::size_t wanted = ClassOf(rows);
+    const bool seen = wanted < classes_.size() && classes_[wanted].rows_least != 0;
+    return seen ? classes_[wanted].window.Percentile(percent) : FromOthers(rows, percent);
+  }
+  /// Of rows whose class was never seen.
+  Duration FromOthers(std::int32_t rows, std::uint32_t percent) const;
 
   std::vector<RowClass> classes_;
   Duration mean_per_row_;

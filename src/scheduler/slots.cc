@@ -26,7 +26,7 @@ std::int32_t Slots::Take(std::uint32_t run, std::int32_t cores, Instant until) {
   const std::int32_t first = LowestFree(0);
   std::int32_t slot = first;
   for (std::int32_t taken = 0; taken < cores; ++taken) {
-    slot = LowestFree(slot);
+    if (taken > 0) slot = LowestFree(slot);
     COTENANT_CHECK(slot >= 0);
     const auto index = static_cast<std::size_t>(slot);
     owner_[index] = run;
@@ -88,9 +88,12 @@ void Slots::Leave(std::uint32_t chain) {
 Duration Slots::FreeAfter(Duration work, std::int32_t cores, Instant now) {
   for (std::size_t slot = 0; slot < owner_.size(); ++slot) {
     const bool busy = owner_[slot] != kFree && until_[slot] > now;
-    level_[slot] = busy ? (until_[slot] - now).nanoseconds() : 0;
+    const std::int64_t level = busy ? (until_[slot] - now).nanoseconds() : 0;
+    // Slots are few, and mostly in order.
+    std::size_t place = slot;
+    for (; place > 0 && level_[place - 1] > level; --place) level_[place] = level_[place - 1];
+    level_[place] = level;
   }
-  std::sort(level_.begin(), level_.end());
   // Work fills the slots like water in connected vessels, the least busy first.
   std::int64_t left = work.nanoseconds();
   std::int64_t level = level_[0];

@@ -31,20 +31,9 @@ void Checker::Violated(const std::string& what) {
                         std::to_string(crank_) + ": " + what);
 }
 
-Checker::Request* Checker::Find(RequestId id) {
-  const std::uint32_t* const index = request_by_id_.Find(id);
-  return index == nullptr ? nullptr : &requests_[*index];
-}
-
-Checker::Model& Checker::ModelOf(ModelId id) {
-  if (ToIndex(id) >= models_.size()) models_.resize(ToIndex(id) + 1);
-  return models_[ToIndex(id)];
-}
-
-void Checker::CountWaiting(const Request& request, std::int64_t change) {
+void Checker::CountWaiting(const Request& request, Model& model, std::int64_t change) {
   waiting_ += change;
   if (request.may_wait) may_wait_ += change;
-  Model& model = ModelOf(request.model);
   model.waiting += change;
   if (model.state != Model::State::kReady) waiting_out_ += change;
   NoteOut(model);
@@ -67,11 +56,7 @@ void Checker::Take(const Event& event) {
   if (const auto* arrived = std::get_if<Arrived>(&event)) {
     Arrive(*arrived);
   } else if (const auto* finished = std::get_if<RunFinished>(&event)) {
-    if (const std::uint32_t* const run = run_by_id_.Find(finished->run)) {
-      Model& model = ModelOf(runs_[*run].start.model);
-      model.peak = std::max(model.peak, finished->peak);
-    }
-    EndRun(finished->run);
+    EndRun(finished->run, finished->peak);
   } else if (const auto* written = std::get_if<ReplyWritten>(&event)) {
     const std::uint32_t* const index = request_by_id_.Find(written->request);
     if (index == nullptr || !requests_[*index].ended) return;
@@ -80,7 +65,7 @@ void Checker::Take(const Event& event) {
   } else if (const auto* gone = std::get_if<Gone>(&event)) {
     GoAway(gone->request);
   } else if (const auto* failed = std::get_if<RunFailed>(&event)) {
-    EndRun(failed->run);
+    EndRun(failed->run, {});
   } else if (std::holds_alternative<Woken>(event)) {
     wake_.reset();
   } else {
@@ -111,7 +96,7 @@ void Checker::Arrive(const Arrived& event) {
   request.cold = model.state != Model::State::kReady;
   request.may_wait = model.settings.cores > 1 ||
                      (model.settings.batching && model.settings.window.preserve_ordering);
-  CountWaiting(request, 1);
+  CountWaiting(request, model, 1);
   ++accepted_;
   if (!OneOrder(model)) return;
   request.ordered = true;
@@ -128,18 +113,21 @@ void Checker::GoAway(RequestId id) {
   if (request != nullptr && !request->ended) request->gone = true;
 }
 
-void Checker::EndRun(RunId id) {
+void Checker::EndRun(RunId id, Bytes peak) {
   const std::uint32_t* const found = run_by_id_.Find(id);
   if (found == nullptr) return;
   const std::uint32_t index = *found;
   const Run& run = runs_[index];
+  Model& model = ModelOf(run.start.model);
   for (RequestId member : run.members) {
     Request* const request = Find(member);
     if (request == nullptr || !request->running) continue;
     request->running = false;
-    CountWaiting(*request, 1);  // Until the same crank's reply, or its second run.
+    // Until the same crank's reply, or its second run.
+    CountWaiting(*request, ModelOf(request->model), 1);
   }
-  --ModelOf(run.start.model).running;
+  --model.running;
+  model.peak = std::max(model.peak, peak);
   bool frees = run.chain == kNowhere;
   if (!frees && --chains_[run.chain].runs == 0) {
     frees = chains_[run.chain].slot >= 0;
@@ -203,16 +191,16 @@ void Checker::Check(const Action& action, const ActionList& actions) {
     CheckRun(*start, actions);
   } else if (const auto* reply = std::get_if<Reply>(&action)) {
     if (reply->cold) Digest(1);
-    const Request* const request = Find(reply->request);
+    Request* const request = Find(reply->request);
     // One that is about to leave is no longer counted on.
     Expect(request == nullptr || request->cold == reply->cold || (Limited() && reply->cold),
            [&] { return "request " + Name(reply->request) + " was not cold, or it was"; });
-    CheckEnd(reply->request, reply->end, false);
+    CheckEnd(reply->request, request, reply->end, false);
   } else if (const auto* reject = std::get_if<Reject>(&action)) {
     Digest(static_cast<std::uint64_t>(reject->reason));
     Digest(static_cast<std::uint64_t>(reject->earliest_bound.nanoseconds()));
     CheckRefusal(*reject);
-    CheckEnd(reject->request, reject->end, true);
+    CheckEnd(reject->request, Find(reject->request), reject->end, true);
   } else if (const auto* wake = std::get_if<WakeAt>(&action)) {
     Digest(static_cast<std::uint64_t>(wake->at.nanoseconds()));
     Expect(wake->at > now_, [] { return std::string("wake-up in the past"); });
@@ -276,16 +264,15 @@ void Checker::CheckRun(const StartRun& start, const ActionList& actions) {
   const auto name = [&] { return "run " + Name(start.run); };
   const Request* const first = members.empty() ? nullptr : Find(members.front());
   Expect(first != nullptr, [&] { return name() + " is empty or of an unknown request"; });
-  const Model& model = ModelOf(start.model);
+  Model& model = ModelOf(start.model);
   Expect(model.state == Model::State::kReady, [&] { return name() + " is of no loaded model"; });
-  ++ModelOf(start.model).running;
+  ++model.running;
   if (members.size() > 1) ++batched_;
   std::int64_t rows = 0;
   const std::uint64_t key = first == nullptr ? 0 : first->batch_key;
   for (RequestId member : members) {
     Digest(ToIndex(member));
-    CheckMember(start, member, key);
-    const Request* const request = Find(member);
+    const Request* const request = CheckMember(start, member, key);
     if (request == nullptr) continue;
     rows += request->rows;
     Expect(members.size() == 1 || request->starts == 1,
@@ -305,11 +292,11 @@ void Checker::CheckRun(const StartRun& start, const ActionList& actions) {
   CheckSlots(start, run);
 }
 
-void Checker::CheckMember(const StartRun& start, RequestId member, std::uint64_t key) {
+Checker::Request* Checker::CheckMember(const StartRun& start, RequestId member, std::uint64_t key) {
   Request* const request = Find(member);
   const auto name = [&] { return "request " + Name(member); };
   Expect(request != nullptr, [&] { return "run of unknown " + name(); });
-  if (request == nullptr) return;
+  if (request == nullptr) return nullptr;
   Expect(!request->running && !request->ended, [&] { return "run of busy or ended " + name(); });
   Expect(request->model == start.model, [&] { return name() + " runs on another model"; });
   Expect(request->batch_key == key, [&] { return name() + " joins what it may not join"; });
@@ -318,10 +305,11 @@ void Checker::CheckMember(const StartRun& start, RequestId member, std::uint64_t
     Expect(request->deadline > now_, [&] { return "run of expired " + name(); });
     CheckOrder(*request, models_[ToIndex(start.model)]);
   }
-  CountWaiting(*request, -1);
+  CountWaiting(*request, ModelOf(request->model), -1);
   request->running = true;
   ++request->starts;
   Expect(request->starts <= 2, [&] { return "third run of " + name(); });
+  return request;
 }
 
 bool Checker::OneOrder(const Model& model) const {
@@ -348,13 +336,17 @@ void Checker::CheckOrder(Request& request, Model& model) {
   // Those that ended waiting are still in the heap.
   while (!model.order.empty()) {
     const Place& first = model.order.front();
+    if (first.request == request.id && first.sequence == request.sequence) {
+      std::pop_heap(model.order.begin(), model.order.end());
+      model.order.pop_back();
+      return;
+    }
     const Request* const waiting = Find(first.request);
     const bool waits = waiting != nullptr && waiting->sequence == first.sequence &&
                        !waiting->ended && waiting->starts == 0;
-    if (waits && first.request != request.id) return Expect(false, overtaken);
+    if (waits) return Expect(false, overtaken);
     std::pop_heap(model.order.begin(), model.order.end());
     model.order.pop_back();
-    if (waits) return;
   }
 }
 
@@ -385,10 +377,9 @@ void Checker::CheckSlots(const StartRun& start, Run& run) {
   if (slot < slot_taken_.size()) slot_taken_[slot] = true;
 }
 
-void Checker::CheckEnd(RequestId id, End end, bool by_reject) {
+void Checker::CheckEnd(RequestId id, Request* request, End end, bool by_reject) {
   Digest(ToIndex(id));
   Digest(static_cast<std::uint64_t>(end));
-  Request* const request = Find(id);
   const auto name = [&] { return "request " + Name(id); };
   Expect(request != nullptr, [&] { return "end of unknown " + name(); });
   if (request == nullptr) return;
@@ -399,9 +390,10 @@ void Checker::CheckEnd(RequestId id, End end, bool by_reject) {
          [&] { return "wrong kind of end of " + name(); });
   Expect(!with_run || request->starts > 0, [&] { return "reply without a run to " + name(); });
   Expect(!with_run || !request->gone, [&] { return "reply after cancellation to " + name(); });
-  if (!request->ended && !request->running) CountWaiting(*request, -1);
+  Model& model = ModelOf(request->model);
+  if (!request->ended && !request->running) CountWaiting(*request, model, -1);
   request->ended = true;
-  --ModelOf(request->model).live;
+  --model.live;
   ++ends_[static_cast<std::size_t>(end)];
 }
 

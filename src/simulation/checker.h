@@ -110,7 +110,7 @@ class Checker {
   void Take(const Event& event);
   void Arrive(const Arrived& event);
   void GoAway(RequestId request);
-  void EndRun(RunId run);
+  void EndRun(RunId run, Bytes peak);
   void TakeControl(const Event& event);
   void Check(const Action& action, const ActionList& actions);
   void CheckLoad(ModelId model);
@@ -129,14 +129,16 @@ class Checker {
   /// May a model that is there be told to leave?
   bool MemoryIsWanted() { return waiting_out_ > 0 || wanted_ > 0 || Taken() > settings_.memory; }
   void CheckRun(const StartRun& start, const ActionList& actions);
-  void CheckMember(const StartRun& start, RequestId member, std::uint64_t key);
+  /// The member, or null.
+  Request* CheckMember(const StartRun& start, RequestId member, std::uint64_t key);
   void CheckOrder(Request& request, Model& model);
   void CheckSlots(const StartRun& start, Run& run);
-  void CheckEnd(RequestId request, End end, bool by_reject);
+  /// `request` is the record of `id`, or null.
+  void CheckEnd(RequestId id, Request* request, End end, bool by_reject);
   void CheckIdle();
   void UsePolicies();
   bool OneOrder(const Model& model) const;
-  void CountWaiting(const Request& request, std::int64_t change);
+  void CountWaiting(const Request& request, Model& model, std::int64_t change);
   void NoteOut(Model& model);
   /// `what` is built only when it is needed.
   template <typename What>
@@ -145,8 +147,14 @@ class Checker {
   }
   void Violated(const std::string& what);
   void Digest(std::uint64_t value) { digest_ = MixBits(digest_ ^ value) + 1; }
-  Request* Find(RequestId request);
-  Model& ModelOf(ModelId model);
+  Request* Find(RequestId id) {
+    const std::uint32_t* const index = request_by_id_.Find(id);
+    return index == nullptr ? nullptr : &requests_[*index];
+  }
+  Model& ModelOf(ModelId id) {
+    if (ToIndex(id) >= models_.size()) models_.resize(ToIndex(id) + 1);
+    return models_[ToIndex(id)];
+  }
   std::int32_t FreeSlots() const { return settings_.slots - taken_; }
 
   SchedulerSettings settings_;

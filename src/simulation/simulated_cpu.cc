@@ -50,9 +50,11 @@ std::uint32_t SimulatedCpu::Begin(Instant now, Instant start, Duration alone, Du
   Occupant& occupant = occupants_[index];
   occupant.start = occupant.since = std::max(start, frozen_until_);
   occupant.left = std::max<std::int64_t>(alone.nanoseconds(), 1);
-  occupant.slow = static_cast<std::int64_t>(
-      (static_cast<Wide>((beside - alone).nanoseconds()) << 16) / occupant.left);
-  occupant.slow = std::max(occupant.slow, -kOne / 2);
+  occupant.slow = 0;
+  if (beside != alone) {
+    const Wide longer = static_cast<Wide>((beside - alone).nanoseconds()) << 16;
+    occupant.slow = std::max(static_cast<std::int64_t>(longer / occupant.left), -kOne / 2);
+  }
   occupant.cores = cores;
   busy_ += cores;
   occupant.pace = PaceOf(occupant);

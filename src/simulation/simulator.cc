@@ -53,7 +53,7 @@ SimulationReport Simulator::Body::Run() {
     const Instant earliest = std::min(due, arrives);
     if (!next_ && untold_ == 0 && !draining_) {
       draining_ = true;
-      events_.push_back(DrainWanted{now_});
+      events_.emplace_back(DrainWanted{now_});
       Crank();
       continue;
     }
@@ -164,7 +164,7 @@ void Simulator::Body::Tell(std::uint32_t index) {
   event.rows = request.arrival.rows;
   event.batch_key = request.arrival.model + 1;
   event.bounds.latency = request.arrival.latency_bound;
-  events_.push_back(event);
+  events_.emplace_back(event);
 }
 
 Simulator::Body::Request* Simulator::Body::Find(RequestId id) {
@@ -183,13 +183,13 @@ void Simulator::Body::Happen(const Planned& planned) {
     case Kind::kWake:
       if (planned.at != wake_) break;
       wake_ = Instant::Max();
-      events_.push_back(Woken{planned.at});
+      events_.emplace_back(Woken{planned.at});
       break;
     case Kind::kFault: BeginFault(scenario_.faults[index]); break;
     case Kind::kFaultOver: cpu_.Slow(100, planned.at); break;
     case Kind::kLoaded: EndLoad(ModelId{index}); break;
-    case Kind::kUnloaded: events_.push_back(Unloaded{planned.at, ModelId{index}, {}}); break;
-    case Kind::kEvicted: events_.push_back(Evicted{planned.at, ModelId{index}, {}}); break;
+    case Kind::kUnloaded: events_.emplace_back(Unloaded{planned.at, ModelId{index}, {}}); break;
+    case Kind::kEvicted: events_.emplace_back(Evicted{planned.at, ModelId{index}, {}}); break;
   }
   for (const std::uint32_t occupant : cpu_.Hastened()) PlanEnd(occupancy_of_[occupant]);
   cpu_.ForgetHastened();
@@ -215,17 +215,19 @@ void Simulator::Body::EndOccupancy(std::uint32_t index, std::uint64_t sequence) 
   Instant began = start;
   for (const InlineRun& run : occupancy.runs) {
     before += run.takes;
-    const auto share = static_cast<Wide>((end - start).nanoseconds()) * before.nanoseconds();
-    const Instant done =
-        start + Duration::Nanoseconds(static_cast<std::int64_t>(share / total.nanoseconds()));
+    Instant done = end;
+    if (before != total) {
+      const auto share = static_cast<Wide>((end - start).nanoseconds()) * before.nanoseconds();
+      done = start + Duration::Nanoseconds(static_cast<std::int64_t>(share / total.nanoseconds()));
+    }
     const ScenarioModel& model = scenario_.models[run.model];
     const bool fails =
         model.run_failures_per_mille > 0 && random_.Below(1'000) < model.run_failures_per_mille;
     if (fails) {
-      events_.push_back(RunFailed{done, run.run, done - began, Code::kInternal, false});
+      events_.emplace_back(RunFailed{done, run.run, done - began, Code::kInternal, false});
     } else {
       const Bytes peak = Limited() ? model.profile.ForRows(run.rows).peak : Bytes();
-      events_.push_back(RunFinished{done, run.run, done - began, peak});
+      events_.emplace_back(RunFinished{done, run.run, done - began, peak});
     }
     began = done;
   }
@@ -237,7 +239,7 @@ void Simulator::Body::Vanish(RequestId id, Instant at) {
   if (request == nullptr) return;
   if (!request->told) return Plan(request->told_at, Kind::kVanishes, ToIndex(id));
   request->vanished = true;
-  events_.push_back(Gone{at, id});
+  events_.emplace_back(Gone{at, id});
 }
 
 Simulator::Simulator(const Scenario& scenario, SimulatorOptions options)

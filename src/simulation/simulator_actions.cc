@@ -41,7 +41,7 @@ void Simulator::Body::AddModel(std::size_t scenario_model, bool fails) {
   const ModelProfile& profile = scenario_.models[scenario_model].profile;
   const auto id = static_cast<ModelId>(models_.size());
   models_.push_back({scenario_model, fails, false, {}});
-  events_.push_back(LoadWanted{now_, id, profile.mapped + profile.anonymous});
+  events_.emplace_back(LoadWanted{now_, id, profile.mapped + profile.anonymous});
 }
 
 void Simulator::Body::BeginLoad(ModelId id) {
@@ -70,7 +70,7 @@ void Simulator::Body::EndLoad(ModelId id) {
   memory_.load_time += now_ - known.load_began;
   if (known.load_fails) {
     ++memory_.loads_failed;
-    events_.push_back(LoadFailed{now_, id, Code::kInternal});
+    events_.emplace_back(LoadFailed{now_, id, Code::kInternal});
     return;
   }
   const ScenarioModel& model = ModelOf(id);
@@ -89,10 +89,10 @@ void Simulator::Body::EndLoad(ModelId id) {
       event.run_peak = std::max(event.run_peak, run.peak);
     }
   }
-  events_.push_back(std::move(event));
+  events_.emplace_back(std::move(event));
   ModelId& serving = serving_[known.scenario_model];
   if (serving == id) return;
-  events_.push_back(UnloadWanted{now_, serving});
+  events_.emplace_back(UnloadWanted{now_, serving});
   serving = id;
 }
 
@@ -208,7 +208,7 @@ void Simulator::Body::EndRequest(RequestId id, End end, RejectReason reason, boo
 
 void Simulator::Body::Written(std::uint32_t index, Instant at) {
   Request& request = requests_[index];
-  events_.push_back(ReplyWritten{at, IdOf(index)});
+  events_.emplace_back(ReplyWritten{at, IdOf(index)});
   if (request.vanished) request.ended.end = RunEnd::kGone;
   request.ended.latency = at - request.at;
   if (request.ended.latency_bound == Duration()) {
