@@ -42,9 +42,9 @@ std::uint32_t FloatBits(Random& random) {
 }
 
 void AppendValue(DataType type, Random& random, std::string& out) {
-  const std::uint64_t digit = random.Below(10);
+  const std::uint64_t digit = random.Below(2);
   switch (type) {
-    case DataType::kBool: return Append(static_cast<std::uint8_t>(digit & 1), out);
+    case DataType::kBool:
     case DataType::kUint8:
     case DataType::kInt8: return Append(static_cast<std::uint8_t>(digit), out);
     case DataType::kUint16:

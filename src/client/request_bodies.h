@@ -4,8 +4,9 @@
 /// versions with different values, for every number of rows up to a greatest one.
 ///
 /// A body is parts of memory that stay where they are while this object lives. Values: FP32, FP64,
-/// FP16 and BF16 in 0 … 1; integers 0 … 9; BOOL; BYTES eight letters; or a raw file's bytes.
-/// Dimensions that the model leaves open are 1, but for the first, which is the number of rows.
+/// FP16 and BF16 in 0 … 1; integers 0 or 1, indices that every table accepts; BYTES eight letters;
+/// or a raw file's bytes. Dimensions that the model leaves open are 1, but for the first, which is
+/// the number of rows.
 
 #include <sys/uio.h>
 

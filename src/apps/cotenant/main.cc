@@ -9,6 +9,7 @@
 
 #include "apps/cotenant/compare.h"
 #include "apps/cotenant/explain.h"
+#include "apps/cotenant/fit.h"
 #include "apps/cotenant/load.h"
 #include "apps/cotenant/policies.h"
 #include "apps/cotenant/profile.h"
@@ -34,6 +35,7 @@ constexpr Command kCommands[] = {
     {"serve", "MODELS_DIR", "serve a directory of models (laid out as for Triton)",
      [](std::span<const std::string> arguments) { return Serve(Program::kCotenant, arguments); }},
     {"profile", "MODELS_DIR", "measure the models, and the node itself, on this machine", Profile},
+    {"fit", "MODELS_DIR", "what fits into how much memory, and how many cold starts it costs", Fit},
     {"load", "SCENARIO", "play a scenario's load against a server", Load},
     {"compare", "RUN_A RUN_B", "two result files side by side", Compare},
     {"policies", "", "every policy: what it does, what it declares", Policies},

@@ -44,6 +44,18 @@ std::string Origin(const MemoryOption& option, std::optional<Bytes> limit, Bytes
 
 }  // namespace
 
+MemoryNeeds ReadMemoryNeeds(const ServeOptions& options, ModelSource& source) {
+  const auto group = ReadCgroupMemory();
+  MemoryNeeds needs;
+  needs.total =
+      BudgetOf(options.memory, group ? group->limit : std::nullopt, ReadAvailableMemory());
+  needs.base = ReadProcessMemory().resident + kCodeLater + kThreadsLater;
+  needs.requests_max =
+      Bytes(options.limits.in_flight_bytes_max.count() * LimitsOfRequests(options));
+  needs.largest_network = LargestNetwork(source);
+  return needs;
+}
+
 Result<MemoryPlan> PlanMemory(const ServeOptions& options, ModelSource& source) {
   MemoryPlan plan;
   if (options.memory.kind == MemoryOption::Kind::kUnlimited) {
@@ -53,13 +65,7 @@ Result<MemoryPlan> PlanMemory(const ServeOptions& options, ModelSource& source) 
   const auto group = ReadCgroupMemory();
   const std::optional<Bytes> limit = group ? group->limit : std::nullopt;
   const Bytes available = ReadAvailableMemory();
-  const ProcessMemory process = ReadProcessMemory();
-  MemoryNeeds needs;
-  needs.total = BudgetOf(options.memory, limit, available);
-  needs.base = process.resident + kCodeLater + kThreadsLater;
-  needs.requests_max =
-      Bytes(options.limits.in_flight_bytes_max.count() * LimitsOfRequests(options));
-  needs.largest_network = LargestNetwork(source);
+  const MemoryNeeds needs = ReadMemoryNeeds(options, source);
   Result<MemoryBudget> budget = DivideMemory(needs);
   if (!budget.ok() && options.memory.kind == MemoryOption::Kind::kShare) {
     // Nobody asked for this size; a box so full is no reason not to serve.

@@ -21,6 +21,9 @@ struct MemoryPlan {
 /// size that was asked for leaves nothing for models; a share that does is no limit.
 Result<MemoryPlan> PlanMemory(const ServeOptions& options, ModelSource& source);
 
+/// What that division goes by. Reads /proc and looks at the models' files.
+MemoryNeeds ReadMemoryNeeds(const ServeOptions& options, ModelSource& source);
+
 /// Lowers the limits of bytes under way, and of single requests, to what the budget has for them.
 LimitOptions WithinBudget(const ServeOptions& options, const MemoryBudget& budget);
 

@@ -1,0 +1,90 @@
+#include "apps/cotenant/fit_plan.h"
+
+#include <algorithm>
+#include <functional>
+
+#include "scheduler/scheduler.h"
+#include "simulation/simulator.h"
+
+namespace cotenant {
+namespace {
+
+/// Points of the curve between the smallest budget and the one that holds all.
+constexpr std::int64_t kSteps = 6;
+constexpr Bytes kBudgetMax = Bytes::MiB(1 << 20);
+
+Bytes GreatestPeak(const ModelProfile& profile) {
+  Bytes peak;
+  for (const RunTimes& run : profile.runs) peak = std::max(peak, run.peak);
+  return peak;
+}
+
+/// As the scheduler counts: the greatest peaks, one for each slot.
+Bytes PeaksOf(std::vector<Bytes> peaks, std::int32_t slots) {
+  const Bytes least = SchedulerSettings().run_peak_floor;
+  for (Bytes& peak : peaks) peak = std::max(peak, least);
+  std::ranges::sort(peaks, std::greater<>());
+  peaks.resize(static_cast<std::size_t>(slots), least);
+  Bytes sum;
+  for (const Bytes peak : peaks) sum += peak;
+  return sum;
+}
+
+FittedBudget Play(Scenario scenario, const MemoryBudget& budget, std::uint64_t seed) {
+  scenario.device.memory = budget.models;
+  SimulatorOptions options;
+  options.seed = seed;
+  options.checked = false;
+  return {budget, Simulator(scenario, options).Run().result};
+}
+
+}  // namespace
+
+Bytes BudgetFor(MemoryNeeds needs, Bytes models) {
+  const auto enough = [&](Bytes total) {
+    needs.total = total;
+    const Result<MemoryBudget> budget = DivideMemory(needs);
+    return budget.ok() && budget->models >= models;
+  };
+  Bytes low;
+  Bytes high = kBudgetMax;
+  while (low + Bytes(1) < high) {
+    const Bytes middle((low.count() + high.count()) / 2);
+    (enough(middle) ? high : low) = middle;
+  }
+  return high;
+}
+
+Result<FitReport> PlanFit(const Scenario& scenario, const MemoryNeeds& needs, std::uint64_t seed) {
+  Result<MemoryBudget> asked = DivideMemory(needs);
+  COTENANT_RETURN_IF_ERROR(asked.status());
+  FitReport report;
+  std::vector<Bytes> peaks;
+  for (const ScenarioModel& model : scenario.models) {
+    const ModelProfile& profile = model.profile;
+    FittedModel fitted;
+    fitted.name = model.name;
+    fitted.size = profile.mapped + profile.anonymous;
+    fitted.run_peak = GreatestPeak(profile);
+    fitted.load = profile.load.empty() ? Duration() : profile.load.Median();
+    const Bytes alone = fitted.size + PeaksOf({fitted.run_peak}, scenario.device.slots);
+    fitted.budget_min = BudgetFor(needs, alone);
+    report.budget_min = std::max(report.budget_min, fitted.budget_min);
+    report.sum += fitted.size;
+    peaks.push_back(fitted.run_peak);
+    report.models.push_back(std::move(fitted));
+  }
+  report.budget_all_warm = BudgetFor(needs, report.sum + PeaksOf(peaks, scenario.device.slots));
+  report.asked = Play(scenario, *asked, seed);
+  const Bytes span = report.budget_all_warm - report.budget_min;
+  for (std::int64_t step = 0; step <= kSteps; ++step) {
+    MemoryNeeds then = needs;
+    then.total = report.budget_min + Bytes(span.count() * step / kSteps);
+    const Result<MemoryBudget> budget = DivideMemory(then);
+    if (budget.ok()) report.curve.push_back(Play(scenario, *budget, seed));
+    if (span == Bytes()) break;
+  }
+  return report;
+}
+
+}  // namespace cotenant
