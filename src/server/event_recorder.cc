@@ -18,7 +18,7 @@ namespace cotenant {
 namespace {
 
 /// Enough for one write of the disk; less waits for `kWriteDelay`.
-constexpr std::size_t kWriteBytes = std::size_t{256} << 10;
+constexpr std::size_t kWriteBytes = std::size_t{64} << 10;
 
 std::chrono::nanoseconds Chrono(Duration span) {
   return std::chrono::nanoseconds(span.nanoseconds());

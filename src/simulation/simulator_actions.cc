@@ -120,6 +120,8 @@ void Simulator::Body::CarryOut() {
     // A stopped run ends by itself here: stopping late is allowed.
   }
   if (!chain_.empty()) StartChain();
+  // The replies of this crank are written while the runs that it began compute.
+  if (replying_ > Duration()) cpu_.Interrupt(std::exchange(replying_, Duration()));
   free_workers_ = 0;
 }
 
@@ -202,7 +204,7 @@ void Simulator::Body::EndRequest(RequestId id, End end, RejectReason reason, boo
   const auto index = static_cast<std::uint32_t>(ToIndex(id));
   const Duration takes = Draw(scenario_.device.costs.reply);
   if (takes == Duration()) return Written(index, now_);
-  cpu_.Interrupt(takes);
+  replying_ += takes;
   Plan(now_ + takes, Kind::kWritten, index);
 }
 

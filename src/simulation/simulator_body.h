@@ -145,6 +145,7 @@ class Simulator::Body {
   Slab<Occupancy> occupancies_;
   std::vector<std::uint32_t> occupancy_of_;  ///< By occupant.
   std::vector<InlineRun> chain_;
+  Duration replying_;              ///< The node's own work for the replies of this crank.
   std::int32_t free_workers_ = 0;  ///< Whose runs ended with this crank: they take the next ones.
   std::vector<Instant> reader_free_;  ///< Each I/O thread reads one request at a time.
   std::size_t reader_ = 0;

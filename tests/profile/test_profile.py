@@ -157,6 +157,63 @@ def test_a_stale_profile_is_named_once_and_not_used(measured, tmp_path, key, rem
         server.stop()
 
 
+@pytest.fixture(scope="module")
+def recorded(measured, tmp_path_factory):
+    """A log of a server that answered enough requests, some of them of two rows."""
+    log = tmp_path_factory.mktemp("recorded") / "events.log"
+    server = serve(measured / "models", f"--state-dir={measured}/state", f"--record={log}")
+    try:
+        for rows in [1] * 80 + [2] * 5:
+            body = json.dumps({"inputs": [{"name": "x", "datatype": "FP32", "shape": [rows, 64],
+                                           "data": [0.5] * 64 * rows}]}).encode()
+            url = f"http://127.0.0.1:{server.http}/v2/models/mlp/infer"
+            with urllib.request.urlopen(urllib.request.Request(url, data=body), timeout=20) as answer:
+                assert answer.status == 200
+    finally:
+        server.stop()
+    return log
+
+
+def test_a_log_refines_what_is_kept(measured, recorded, tmp_path):
+    shutil.copytree(measured / "state", tmp_path / "state")
+    slowed(tmp_path / "state/profile.json", 1000)
+    before = json.loads((tmp_path / "state/profile.json").read_text())
+    done = profile(measured / "models", f"--from-log={recorded}", f"--state-dir={tmp_path}/state",
+                   f"--output={tmp_path}/refined.json", f"--json={tmp_path}/result.json")
+    assert done.returncode == 0, done.stderr
+    assert "mlp" in done.stdout and "hand-over" in done.stdout
+    result = json.loads((tmp_path / "result.json").read_text())
+    assert result["from_logs"] == [str(recorded)] and result["not_refined"] == []
+    assert [run["rows"] for run in result["models"][0]["runs"]] == [1, 2, 4]
+    assert result["models"][0]["runs"][0]["recorded_alone"] >= 50
+    assert result["node_costs"]["read"]["recorded"] >= 50
+    after = json.loads((tmp_path / "state/profile.json").read_text())
+    assert after == json.loads((tmp_path / "refined.json").read_text())
+    kept, runs = before["models"][0]["runs"], after["models"][0]["runs"]
+    assert max(runs[0]["alone_ns"]) < min(kept[0]["alone_ns"])  # As recorded.
+    assert runs[2] == kept[1]  # Four rows were not seen: as measured.
+    assert after["models"][0]["hash"] == before["models"][0]["hash"]
+
+
+def test_a_log_alone_makes_a_profile_that_a_scenario_takes(measured, recorded, tmp_path):
+    done = profile(measured / "models", f"--from-log={recorded}", f"--state-dir={tmp_path}/new",
+                   f"--output={tmp_path}/mlp.json")
+    assert done.returncode == 0, done.stderr
+    (tmp_path / "small.toml").write_text(SCENARIO)
+    done = subprocess.run([COTENANT, "simulate", str(tmp_path / "small.toml")], capture_output=True, text=True,
+                          timeout=60)
+    assert done.returncode == 0, done.stderr
+
+
+def test_a_log_of_other_models_or_none_is_named(recorded, tmp_path):
+    shutil.copytree(harness.PROJECT / "tests/models/identity_fp32", tmp_path / "models/identity_fp32")
+    done = profile(tmp_path / "models", f"--from-log={recorded}", f"--state-dir={tmp_path}/state")
+    assert done.returncode == 2 and "no model" in done.stderr
+    (tmp_path / "none.log").write_text("no log")
+    done = profile(tmp_path / "models", f"--from-log={tmp_path}/none.log", f"--state-dir={tmp_path}/state")
+    assert done.returncode == 2 and "log 1: offset 0" in done.stderr
+
+
 def test_a_profile_written_beside_a_polled_model_reloads_nothing(measured, tmp_path):
     shutil.copytree(measured / "models", tmp_path / "models")
     beside = (tmp_path / "models/mlp/profile.json")

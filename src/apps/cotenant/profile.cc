@@ -13,6 +13,7 @@
 #include <map>
 
 #include "apps/cotenant/cpu_name.h"
+#include "apps/cotenant/profile_from_log.h"
 #include "apps/cotenant/profile_report.h"
 #include "apps/cotenant/usable_cpus.h"
 #include "client/host_cpu.h"
@@ -41,6 +42,7 @@ volatile std::sig_atomic_t stop_asked = 0;
 struct Settings {
   std::string repository;
   std::vector<std::string> models;
+  std::vector<std::string> logs;  ///< To refine from, instead of measuring.
   std::vector<std::int32_t> rows = {1, 2, 4, 8};
   Duration seconds = Duration::Seconds(10);
   std::string state_dir;
@@ -136,6 +138,12 @@ std::vector<CommandFlag> Flags(Settings& s) {
        [&s](const std::string& text) { return AddShape(text, s.inputs); }},
       {"data", kValue, "MODEL/INPUT=FILE", "an input's raw little-endian values; repeatable",
        [&s](const std::string& text) { return AddFile(text, s.inputs); }},
+      {"from-log", kValue, "LOG",
+       "measure nothing: refine what is kept by a log of `serve --record`; repeatable",
+       [&s](const std::string& text) {
+         s.logs.push_back(text);
+         return Status();
+       }},
       {"no-node", kSwitch, "", "do not measure the node's own cost of a request",
        SetsSwitch(s.node, false)},
       {"state-dir", kValue, "DIR", "where the profile is kept (docs/profiles.md)",
@@ -264,9 +272,15 @@ Status MeasureCosts(const Settings& settings, ProgressBar& bar, ProfileReport& r
   return Status();
 }
 
-/// Every file that can be written is, whatever happens to the others.
-int Keep(const Settings& settings, const ProfileReport& report) {
-  const MachineProfile profile = report.Profile();
+ProfileStore StoreOf(const Settings& settings, const MachineProfile& profile) {
+  const std::filesystem::path state =
+      settings.state_dir.empty() ? DefaultStateDir() : std::filesystem::path(settings.state_dir);
+  return {state, {settings.repository}, {profile.cpu, profile.onnxruntime_version}};
+}
+
+/// Every file that can be written is, whatever happens to the others. `json` is what the tables
+/// show.
+int Keep(const Settings& settings, const MachineProfile& profile, const std::string& json) {
   int code = 0;
   const auto check = [&](const Status& status, const std::string& where) {
     if (status.ok()) {
@@ -275,9 +289,7 @@ int Keep(const Settings& settings, const ProfileReport& report) {
       code = Fail(1, status.message());
     }
   };
-  const std::filesystem::path state =
-      settings.state_dir.empty() ? DefaultStateDir() : std::filesystem::path(settings.state_dir);
-  const ProfileStore store(state, {settings.repository}, {report.cpu, report.onnxruntime_version});
+  const ProfileStore store = StoreOf(settings, profile);
   if (!profile.models.empty() || !profile.costs.read.empty()) {
     check(store.Save(profile), store.StateFile().string());
   }
@@ -293,7 +305,7 @@ int Keep(const Settings& settings, const ProfileReport& report) {
     check(store.SaveBeside(profile, name), (folder / kProfileFileName).string());
   }
   if (!settings.json.empty()) {
-    check(WriteTextFile(settings.json, ProfileJson(report)), settings.json);
+    check(WriteTextFile(settings.json, json), settings.json);
   }
   return code;
 }
@@ -351,10 +363,27 @@ int Measure(const Settings& settings) {
   report.took = MonotonicNow() - began;
   TakeDisturbance(cpu_before, OwnCpu() - own_before, report);
   std::fputs(ProfileTables(report).c_str(), stdout);
-  int code = Keep(settings, report);
+  int code = Keep(settings, report.Profile(), ProfileJson(report));
   if (!node_status.ok()) code = Fail(1, "the node: " + node_status.message());
   if (stop_asked != 0) code = Fail(1, "stopped; what was measured until then is kept");
   return report.failures.empty() ? code : 1;
+}
+
+int Refine(const Settings& settings) {
+  MachineProfile machine;
+  machine.cpu = CpuName();
+  machine.onnxruntime_version = OnnxRuntimeVersion();
+  machine.cotenant_version = kServerVersion;
+  const ProfileStore store = StoreOf(settings, machine);
+  const Result<RefinedProfile> refined = RefineFromLogs(settings.repository, settings.logs,
+                                                        settings.models, store, std::move(machine));
+  if (!refined.ok()) return Fail(2, refined.status().message());
+  if (refined->profile.models.empty() && refined->failures.empty()) {
+    return Fail(2, "the logs name no model of '" + settings.repository + "'");
+  }
+  std::fputs(RefinedTables(*refined).c_str(), stdout);
+  const int code = Keep(settings, refined->profile, RefinedJson(*refined, settings.logs));
+  return refined->failures.empty() ? code : 1;
 }
 
 }  // namespace
@@ -365,7 +394,7 @@ int Profile(std::span<const std::string> arguments) {
   const CommandLine line = ReadCommandLine(kUsage, flags, arguments);
   if (line.exit) return *line.exit;
   settings.repository = line.words[0];
-  return Measure(settings);
+  return settings.logs.empty() ? Measure(settings) : Refine(settings);
 }
 
 }  // namespace cotenant
