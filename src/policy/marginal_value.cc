@@ -16,9 +16,7 @@ constexpr std::int32_t kForeseenRisk = 250'000;
 /// A cold start costs others too: its load holds up theirs, and takes memory that they must get
 /// back. It counts so many times.
 constexpr std::int64_t kColdTimes = 2;
-/// A load's CPU time must be repaid within so many horizons.
-constexpr std::int64_t kRepaidWithin = 2;
-// All three were set on the tuning loads of `cotenant reproduce edge-multiai`.
+// Both were set on the tuning loads of `cotenant reproduce edge-multiai`.
 
 /// No worth is larger, so that sums stay exact.
 constexpr Wide kWorthMax = Wide{1} << 56;
@@ -51,7 +49,8 @@ std::int64_t LoadCost(const ResidencyView& view, const ResidentModelView& model,
                       std::int32_t variant) {
   if (variant == kNoVariant) return 0;
   const Duration takes = model.variants[static_cast<std::size_t>(variant)].load_takes;
-  return Limited(Wide{takes.nanoseconds()} * view.load_penalty_per_mille / (1'000 * kRepaidWithin));
+  return Limited(Wide{takes.nanoseconds()} * view.load_penalty_per_mille *
+                 view.load_weight_per_mille / 1'000'000);
 }
 
 CheapestRoom::CheapestRoom(const ResidencyView& view, std::size_t asked) : view_(view) {

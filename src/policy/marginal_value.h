@@ -19,7 +19,7 @@ namespace cotenant {
 /// Zero for a variant that is not allowed, and for none.
 std::int64_t WorthOf(const ResidencyView& view, const ResidentModelView& model,
                      std::int32_t variant);
-/// What loading it costs in CPU time, spread over the horizons that repay it; none: nothing.
+/// What loading it costs in CPU time, by how soon loads are undone; none: nothing.
 std::int64_t LoadCost(const ResidencyView& view, const ResidentModelView& model,
                       std::int32_t variant);
 

@@ -77,6 +77,8 @@ struct ResidencyView {
   std::span<const ResidentModelView> models;
   /// What CPU time of loads costs, in thousandths of the same lateness.
   std::int32_t load_penalty_per_mille = 0;
+  /// How much of it one more load counts for, in thousandths: see policy/load_turnover.h.
+  std::int64_t load_weight_per_mille = 500;
   /// The predictor was lately worse than a constant rate: see policy/forecast_score.h.
   bool forecast_is_poor = false;
 };

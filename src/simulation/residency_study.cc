@@ -11,6 +11,7 @@
 #include "policy/forecast_score.h"
 #include "policy/greedy_dual_credit.h"
 #include "policy/interval_forecast.h"
+#include "policy/load_turnover.h"
 
 namespace cotenant {
 namespace {
@@ -149,6 +150,9 @@ class Study {
       if (Proactive()) models_[i].forecast = ForecastOf(state);
     }
     view.models = models_;
+    const auto resident = std::ranges::count_if(
+        models_, [](const ResidentModelView& model) { return model.resident != kNoVariant; });
+    view.load_weight_per_mille = turnover_.WeightPerMille(now_, settings_.horizon, resident);
     return view;
   }
 
@@ -213,6 +217,7 @@ class Study {
     if (!next) return;
     loading_ = true;
     const Duration takes = VariantOf(*next).load_takes;
+    turnover_.Loads(now_);
     ++result_.loads;
     result_.load_cpu += takes;
     Push({now_ + takes, EventKind::kLoaded, *next, 0});
@@ -248,7 +253,7 @@ class Study {
     Used(i);
     for (Instant since : state.waiting) Served(i, now_ - since);
     state.waiting.clear();
-    StartLoad();
+    ProcureForWaiting();
     Improve();
   }
 
@@ -287,10 +292,31 @@ class Study {
     if (state.queued) return;
     state.wanted_until = std::max(state.wanted_until, now_ + settings_.window);
     Procure(i);
-    if (state.queued) return;
-    state.waiting.clear();
-    ++tally.failed;
-    result_.late += settings_.penalties.lateness_max;
+    if (!state.queued && !loading_) FailWaiting(i);
+  }
+
+  void FailWaiting(std::size_t i) {
+    std::vector<Instant>& waiting = states_[i].waiting;
+    const auto count = static_cast<std::int64_t>(waiting.size());
+    result_.applications[i].failed += count;
+    result_.late += settings_.penalties.lateness_max * count;
+    waiting.clear();
+  }
+
+  /// For those whose variants could not be made to fit while another load was under way, the first
+  /// first.
+  void ProcureForWaiting() {
+    std::vector<std::pair<Instant, std::size_t>> lacking;
+    for (std::size_t i = 0; i < states_.size(); ++i) {
+      const ApplicationState& state = states_[i];
+      if (!state.waiting.empty() && !state.queued) lacking.emplace_back(state.waiting.front(), i);
+    }
+    std::ranges::sort(lacking);
+    for (const auto& [since, i] : lacking) Procure(i);
+    StartLoad();
+    for (const auto& [since, i] : lacking) {
+      if (!states_[i].queued && !loading_) FailWaiting(i);
+    }
   }
 
   void Learn(std::size_t i) {
@@ -360,6 +386,7 @@ class Study {
   std::priority_queue<StudyEvent, std::vector<StudyEvent>, std::greater<>> events_;
   ResidencyPlan plan_;
   ForecastScore score_;
+  LoadTurnover turnover_;
   Instant now_;
   Bytes committed_;
   std::int64_t floor_ = 0;

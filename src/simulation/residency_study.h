@@ -7,8 +7,8 @@
 /// device time one after another; those that requests wait for go first. Running a network takes
 /// no time here. A change keeps the old variant usable until the new one is loaded where memory
 /// allows both, else it goes at once. A request is warm if on arrival an allowed variant is usable;
-/// it fails when nothing can be made to fit. Deterministic: no chance, no libm; the means of the
-/// result are the only floating point.
+/// it waits while another load is under way, and fails when nothing can be made to fit then.
+/// Deterministic: no chance, no libm; the means of the result are the only floating point.
 
 #include <cstdint>
 #include <functional>
