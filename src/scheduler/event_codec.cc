@@ -187,8 +187,7 @@ void ReadAlternative(FieldReader& reader, std::uint64_t number, Variant& value) 
 
 }  // namespace
 
-void EncodeEvents(Instant now, std::span<const Event> events, std::string& out) {
-  FieldWriter writer(out, now);
+void EncodeEvents(std::span<const Event> events, FieldWriter& writer) {
   writer.Varint(events.size());
   for (const Event& event : events) {
     writer.Varint(event.index());
@@ -196,8 +195,7 @@ void EncodeEvents(Instant now, std::span<const Event> events, std::string& out) 
   }
 }
 
-void EncodeActions(Instant now, const ActionList& actions, std::string& out) {
-  FieldWriter writer(out, now);
+void EncodeActions(const ActionList& actions, FieldWriter& writer) {
   writer.Varint(actions.actions.size());
   for (const Action& action : actions.actions) {
     writer.Varint(action.index());

@@ -16,9 +16,17 @@
 
 namespace cotenant {
 
-/// Appends them to `out`.
-void EncodeEvents(Instant now, std::span<const Event> events, std::string& out);
-void EncodeActions(Instant now, const ActionList& actions, std::string& out);
+/// Append them; the writer's origin is the crank's `now`.
+void EncodeEvents(std::span<const Event> events, FieldWriter& writer);
+void EncodeActions(const ActionList& actions, FieldWriter& writer);
+inline void EncodeEvents(Instant now, std::span<const Event> events, std::string& out) {
+  FieldWriter writer(out, now);
+  EncodeEvents(events, writer);
+}
+inline void EncodeActions(Instant now, const ActionList& actions, std::string& out) {
+  FieldWriter writer(out, now);
+  EncodeActions(actions, writer);
+}
 
 /// Read what was encoded with the same `now`, which is the reader's origin; `reader.ok()` tells
 /// whether it was sound. Buffers of the caller's are cleared and filled.

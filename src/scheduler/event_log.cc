@@ -20,11 +20,11 @@ void EventLogWriter::AppendHead(std::string& out) {
   writer(kEventLogVersion);
 }
 
-void EventLogWriter::AppendRecord(std::string& out) {
+void EventLogWriter::AppendRecord(std::string_view record, std::string& out) {
   FieldWriter writer(out);
-  writer.Varint(record_.size());
+  writer.Varint(record.size());
   writer.Flush();
-  out.append(record_);
+  out.append(record);
 }
 
 void EventLogWriter::AppendSnapshot(const Scheduler& scheduler, std::uint64_t lost,
@@ -34,14 +34,15 @@ void EventLogWriter::AppendSnapshot(const Scheduler& scheduler, std::uint64_t lo
   writer(LogRecord::Kind::kSnapshot, lost, previous_);  // From zero: the state stands alone.
   writer.Flush();
   scheduler.Save(record_);
-  AppendRecord(out);
+  AppendRecord(record_, out);
 }
 
 void EventLogWriter::AppendModelName(ModelId model, std::string_view name, std::string& out) {
   record_.clear();
   FieldWriter writer(record_);
   writer(LogRecord::Kind::kModelName, model, std::string(name));
-  AppendRecord(out);
+  writer.Flush();
+  AppendRecord(record_, out);
 }
 
 void EventLogWriter::AppendCrank(Instant now, std::span<const Event> events,
@@ -49,11 +50,14 @@ void EventLogWriter::AppendCrank(Instant now, std::span<const Event> events,
   record_.clear();
   FieldWriter writer(record_, previous_);
   writer(LogRecord::Kind::kCrank, now);
-  writer.Flush();
   previous_ = now;
-  EncodeEvents(now, events, record_);
-  EncodeActions(now, actions, record_);
-  AppendRecord(out);
+  writer.SetOrigin(now);
+  EncodeEvents(events, writer);
+  EncodeActions(actions, writer);
+  // Most cranks are small enough to lie in the writer still, and are copied once.
+  if (record_.empty()) return AppendRecord(writer.TakeHeld(), out);
+  writer.Flush();
+  AppendRecord(record_, out);
 }
 
 Result<EventLogReader> EventLogReader::Open(std::string_view log) {

@@ -41,7 +41,7 @@ class EventLogWriter {
                    std::string& out);
 
  private:
-  void AppendRecord(std::string& out);
+  static void AppendRecord(std::string_view record, std::string& out);
 
   std::string record_;  ///< Kept for its room.
   Instant previous_;    ///< The last crank's time: the next one's is stored from there.

@@ -54,16 +54,28 @@ class FieldWriter {
   FieldWriter& operator=(const FieldWriter&) = delete;
 
   void operator()(const auto&... fields) { (Put(fields), ...); }
-  void Flush() {
-    out_.append(held_.data(), held_size_);
-    held_size_ = 0;
+  void Flush() { out_.append(TakeHeld()); }
+  /// What is not in the string yet, to be put elsewhere: all, as long as that has got nothing.
+  /// Valid until the next field.
+  std::string_view TakeHeld() {
+    const std::string_view held(held_.data(), static_cast<std::size_t>(at_ - held_.data()));
+    at_ = held_.data();
+    return held;
   }
-  void Varint(std::uint64_t value);
+  void SetOrigin(Instant origin) { origin_ = origin; }
+  void Varint(std::uint64_t value) {
+    MakeRoom();
+    if (value < 0x80) {
+      *at_++ = static_cast<char>(value);
+    } else {
+      at_ = PutLong(value, at_);
+    }
+  }
   /// Eight bytes: for numbers that use all their bits.
   void Fixed(const std::uint64_t& value) {
     MakeRoom();
-    for (int shift = 0; shift < 64; shift += 8)
-      held_[held_size_++] = static_cast<char>(value >> shift);
+    for (int i = 0; i < 8; ++i) at_[i] = static_cast<char>(value >> (8 * i));
+    at_ += 8;
   }
 
  private:
@@ -111,22 +123,24 @@ class FieldWriter {
     VisitFields(*this, value);
   }
   void MakeRoom() {
-    if (held_size_ + kNumberMax > held_.size()) Flush();
+    if (held_.data() + held_.size() - at_ < kNumberMax) [[unlikely]] {
+      Flush();
+    }
+  }
+  /// A number of several bytes. Gives back where it ends.
+  static char* PutLong(std::uint64_t value, char* at) {
+    for (; value >= 0x80; value >>= 7) *at++ = static_cast<char>(value | 0x80);
+    *at++ = static_cast<char>(value);
+    return at;
   }
 
-  static constexpr std::size_t kNumberMax = 10;  ///< Bytes of the longest number.
+  static constexpr std::ptrdiff_t kNumberMax = 10;  ///< Bytes of the longest number.
   std::string& out_;
   Instant origin_;
-  std::size_t held_size_ = 0;
   // A call of `append` for each number would cost more than the number.
   std::array<char, 512> held_;
+  char* at_ = held_.data();
 };
-
-inline void FieldWriter::Varint(std::uint64_t value) {
-  MakeRoom();
-  for (; value >= 0x80; value >>= 7) held_[held_size_++] = static_cast<char>(value | 0x80);
-  held_[held_size_++] = static_cast<char>(value);
-}
 
 class FieldReader {
  public:
