@@ -264,6 +264,7 @@ void Connection::Refuse(int status, std::string_view message) {
 
 /// Answers with an error in the middle of a request, whose rest nobody can tell from a next one.
 void Connection::RefuseAndClose(int status, std::string_view message) {
+  UncountHalfSent();
   exchange_->style.keep_alive = false;
   exchange_->style.coding = HttpCoding::kIdentity;
   close_after_reply_ = linger_after_reply_ = true;
@@ -379,6 +380,26 @@ bool Connection::Account(std::size_t bytes) {
   return true;
 }
 
+/// False when requests that are not whole yet hold too much.
+bool Connection::CountHalfSent() {
+  received = thread_.io().lane().TurnBegan();
+  thread_.shared().half_sent_bytes.fetch_add(exchange_->accounted - half_sent_);
+  half_sent_ = exchange_->accounted;
+  return thread_.MakeRoom(*this);
+}
+
+void Connection::UncountHalfSent() {
+  if (half_sent_ == 0) return;
+  thread_.shared().half_sent_bytes.fetch_sub(std::exchange(half_sent_, 0));
+}
+
+void Connection::Shed() {
+  thread_.Unwatch(*this);
+  RefuseAndClose(503,
+                 "the request stalled half sent while others needed its room; try again later");
+  Settle();
+}
+
 void Connection::AwaitUntil(Instant until) {
   deadline = until;
   thread_.Watch(*this);
@@ -386,6 +407,7 @@ void Connection::AwaitUntil(Instant until) {
 
 void Connection::ReleaseExchange() {
   if (exchange_ == nullptr) return;
+  UncountHalfSent();
   thread_.shared().inflight_bytes.fetch_sub(std::exchange(exchange_->accounted, 0));
   exchange_->consumed = exchange_->in.size();
   exchange_->NextRequest();

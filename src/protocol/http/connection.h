@@ -43,6 +43,10 @@ class Connection {
   void OnComplete();
   /// The deadline that was watched for has passed.
   void OnDeadline();
+  /// Bytes that a request holds of which not all has come.
+  std::size_t half_sent() const { return half_sent_; }
+  /// Refuses such a request: it has stalled, and others need its room.
+  void Shed();
   /// For a drain: closes unless a request is under way.
   void CloseIfIdle();
   /// Closes when no request has been under way since `then`.
@@ -52,6 +56,7 @@ class Connection {
   std::list<Connection>::iterator place;
   std::size_t watch_index = kNotWatched;
   Instant deadline;
+  Instant received;  ///< When bytes of half a request came last.
 
  private:
   enum class State : unsigned char {
@@ -94,6 +99,8 @@ class Connection {
   void LogEnd(int status, std::string_view message);
 
   bool Account(std::size_t bytes);
+  bool CountHalfSent();
+  void UncountHalfSent();
   void AwaitUntil(Instant until);
   void Post();
   void ArmRead();
@@ -121,6 +128,7 @@ class Connection {
   bool linger_after_reply_ = false;
   std::size_t answered_in_turn_ = 0;
   std::size_t dropped_ = 0;
+  std::size_t half_sent_ = 0;
 };
 
 }  // namespace cotenant

@@ -64,6 +64,7 @@ void Connection::Read() {
   if (exchange_->accounted == 0 && !Account(exchange_->in.capacity())) {
     return RefuseAndClose(503, kNoRoom);
   }
+  if (!CountHalfSent()) return RefuseAndClose(503, kNoRoom);
   if (state_ == State::kHead) deadline = exchange_->at + thread_.options().head_timeout;
   thread_.Watch(*this);
 }
@@ -93,6 +94,7 @@ void Connection::Advance() {
     if (state_ == State::kBody && !AdvanceBody()) return;
     if (state_ == State::kClosed) return;
     thread_.Unwatch(*this);
+    UncountHalfSent();
     Dispatch();
     if (state_ != State::kHead) return;  // Otherwise the next request is here already.
     if (++answered_in_turn_ >= thread_.options().pipelined_turn_max) return Post();

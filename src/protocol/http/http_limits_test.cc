@@ -45,6 +45,33 @@ TEST_F(HttpServerTest, ClientThatDoesNotReadItsReplyIsLetGo) {
   EXPECT_EQ(node_->Ends().replied, 2U);
 }
 
+TEST_F(HttpServerTest, StalledHalvesOfRequestsGiveWayToRequestsThatCome) {
+  HttpOptions options;
+  options.inflight_bytes_max = Bytes::KiB(600);
+  Begin(options);
+  constexpr std::size_t kBody = 800'000;
+  const std::string half = Post("/v2/models/wide/infer", std::string(kBody, 'x'),
+                                "Inference-Header-Content-Length: 0\r\n")
+                               .substr(0, 90'000);
+  // More and more, on both threads, until the first is told to go.
+  std::vector<std::unique_ptr<HttpClient>> stalled;
+  pollfd told{};
+  do {
+    stalled.push_back(std::make_unique<HttpClient>(port_));
+    stalled.back()->Send(half);
+    told = {stalled.front()->descriptor(), POLLIN, 0};
+  } while (poll(&told, 1, 10) == 0);
+  const auto first = stalled.front()->Read();
+  EXPECT_EQ(first.status, 503);
+  EXPECT_NE(first.body.find("stalled half sent"), std::string::npos) << first.body;
+  // Whole requests find room all the time.
+  HttpClient other(port_);
+  for (int i = 0; i < 20; ++i) {
+    ASSERT_EQ(other.Ask(Post(kInfer, kJson)).status, 200);
+    HttpClient(port_).Send(half);
+  }
+}
+
 TEST_F(HttpServerTest, ConnectionWithoutRequestsIsClosedAfterTheIdleTime) {
   HttpOptions options;
   options.idle_timeout = Duration::Milliseconds(40);

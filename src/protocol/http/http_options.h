@@ -21,6 +21,7 @@ struct HttpOptions {
   /// travel in binary, so raising it is rarely the answer.
   Bytes json_max = Bytes::MiB(32);
   /// Bodies and replies under way, over all connections. Over it: 503. Raise it with the memory.
+  /// Requests that are not whole yet may hold half of it; those that stall then give way (503).
   Bytes inflight_bytes_max = Bytes::MiB(512);
   /// Nesting of a JSON body. Over it: 400. No request of the protocol needs more than a dozen.
   std::size_t json_depth_max = 64;

@@ -43,7 +43,10 @@ class HttpServer::Body {
     auto forwarding = HeaderForwarding::Create(shared_.options.header_forward_pattern);
     options_status_ = forwarding.status();
     if (forwarding.ok()) shared_.forwarding = *std::move(forwarding);
-    for (IoThread* io : io_threads) threads.push_back(std::make_unique<HttpThread>(*io, shared_));
+    for (IoThread* io : io_threads) {
+      threads.push_back(std::make_unique<HttpThread>(*io, shared_));
+      shared_.threads.push_back(threads.back().get());
+    }
   }
   ~Body() {
     if (spare_ >= 0) close(spare_);

@@ -14,6 +14,12 @@ constexpr std::size_t kIdleExchangesMax = 16;
 /// The one large buffer that a thread keeps, so that a steady flow of images allocates nothing.
 constexpr std::size_t kKeptLargeMax = std::size_t{4} << 20;
 
+/// Requests that are not whole yet may hold so much of what may be under way: whole ones always
+/// find the rest, however many clients send half a request.
+constexpr std::size_t kHalfSentShare = 2;
+/// A request of which nothing came for so long has stalled, where others need its room.
+constexpr Duration kStalled = Duration::Milliseconds(50);
+
 /// An accepted socket on its way to its thread; closed when the thread never takes it.
 class Parcel {
  public:
@@ -109,6 +115,38 @@ void HttpThread::Unwatch(Connection& connection) {
   watched_[connection.watch_index] = watched_.back();
   watched_.pop_back();
   connection.watch_index = Connection::kNotWatched;
+}
+
+bool HttpThread::TooMuchHalfSent() const {
+  const auto most = static_cast<std::size_t>(options().inflight_bytes_max.count());
+  return shared_.half_sent_bytes.load(std::memory_order_relaxed) > most / kHalfSentShare;
+}
+
+bool HttpThread::MakeRoom(const Connection& growing) {
+  if (!TooMuchHalfSent()) return true;
+  ShedStalled(&growing);
+  if (!TooMuchHalfSent()) return true;
+  for (HttpThread* other : shared_.threads) {
+    if (other == this || other->shed_posted_.exchange(true)) continue;
+    boost::asio::post(other->io_.context(), [other] {
+      other->shed_posted_ = false;
+      other->ShedStalled(nullptr);
+    });
+  }
+  return growing.half_sent() == shared_.half_sent_bytes.load(std::memory_order_relaxed);
+}
+
+void HttpThread::ShedStalled(const Connection* growing) {
+  const Instant since = io_.lane().TurnBegan() - kStalled;
+  while (TooMuchHalfSent()) {
+    Connection* longest = nullptr;
+    for (Connection* connection : watched_) {
+      if (connection == growing || connection->half_sent() == 0) continue;
+      if (longest == nullptr || connection->received < longest->received) longest = connection;
+    }
+    if (longest == nullptr || longest->received > since) return;
+    longest->Shed();
+  }
 }
 
 void HttpThread::ArmTimer() {

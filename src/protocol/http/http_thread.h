@@ -29,6 +29,8 @@
 
 namespace cotenant {
 
+class HttpThread;
+
 /// What all threads of one server share.
 struct HttpShared {
   Node& node;
@@ -37,6 +39,8 @@ struct HttpShared {
   HeaderForwarding forwarding = {};
   std::atomic<std::size_t> connections = 0;
   std::atomic<std::size_t> inflight_bytes = 0;
+  std::atomic<std::size_t> half_sent_bytes = 0;  ///< Of these: of requests that are not whole yet.
+  std::vector<HttpThread*> threads = {};
   std::atomic<bool> draining = false;
 };
 
@@ -62,6 +66,10 @@ class HttpThread {
   /// Calls `Connection::OnDeadline` some time after the connection's deadline, until unwatched.
   void Watch(Connection& connection);
   void Unwatch(Connection& connection);
+  /// `growing` took bytes for a request that is not whole yet. Where such requests hold more than
+  /// their part of what may be under way, those that have stalled are refused, the longest first;
+  /// false when that was not enough, and it is not alone.
+  bool MakeRoom(const Connection& growing);
   /// The connection is done with, and no handler of it is under way.
   void Destroy(Connection& connection);
 
@@ -72,6 +80,8 @@ class HttpThread {
   Endpoints& endpoints() { return endpoints_; }
 
  private:
+  bool TooMuchHalfSent() const;
+  void ShedStalled(const Connection* growing);
   void Adopt(int descriptor, bool metrics_only);
   void ArmTimer();
   void OnTick();
@@ -83,6 +93,7 @@ class HttpThread {
   RequestReader reader_;
   Endpoints endpoints_;
   std::atomic<std::size_t> dealt_ = 0;
+  std::atomic<bool> shed_posted_ = false;
   std::list<Connection> connections_;
   std::vector<std::unique_ptr<Exchange>> idle_;
   std::vector<Connection*> watched_;
