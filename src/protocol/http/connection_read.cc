@@ -6,6 +6,7 @@
 #include <array>
 #include <cerrno>
 #include <string>
+#include <utility>
 
 #include "protocol/http/connection.h"
 #include "protocol/http/exchange.h"
@@ -245,6 +246,38 @@ bool Connection::FinishBody() {
   x.large = std::move(plain);
   x.body = std::span(x.large.data(), x.large.size());
   return true;
+}
+
+/// Takes bytes into the account of what is under way. False when that is full.
+bool Connection::Account(std::size_t bytes) {
+  auto& total = thread_.shared().inflight_bytes;
+  const auto most = static_cast<std::size_t>(thread_.options().inflight_bytes_max.count());
+  if (total.fetch_add(bytes) + bytes > most) {
+    total.fetch_sub(bytes);
+    return false;
+  }
+  exchange_->accounted += bytes;
+  return true;
+}
+
+/// False when requests that are not whole yet hold too much.
+bool Connection::CountHalfSent() {
+  received = thread_.io().lane().TurnBegan();
+  thread_.shared().half_sent_bytes.fetch_add(exchange_->accounted - half_sent_);
+  half_sent_ = exchange_->accounted;
+  return thread_.MakeRoom(*this);
+}
+
+void Connection::UncountHalfSent() {
+  if (half_sent_ == 0) return;
+  thread_.shared().half_sent_bytes.fetch_sub(std::exchange(half_sent_, 0));
+}
+
+void Connection::Shed() {
+  thread_.Unwatch(*this);
+  RefuseAndClose(503,
+                 "the request stalled half sent while others needed its room; try again later");
+  Settle();
 }
 
 }  // namespace cotenant
