@@ -10,6 +10,7 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -30,6 +31,9 @@ struct VersionFile {
   std::shared_ptr<const std::string> content;
   /// Its other forms, in no order. None: it has one.
   std::vector<VariantSource> variants = {};
+  /// What to load in its place, if there is a path: the same network, as it was prepared. What it
+  /// takes, where that was measured: without a path, of the network as it is.
+  std::optional<VariantSource> form = std::nullopt;
 };
 
 /// The files of one version's network, external weights included, without reading them.

@@ -16,6 +16,8 @@ namespace fs = std::filesystem;
 
 constexpr int kFolderDepthMax = 4;
 
+}  // namespace
+
 Result<std::string> FileHash(const fs::path& path) {
   std::ifstream file(path, std::ios::binary);
   if (!file) return NotFound("'" + path.string() + "': " + std::strerror(errno));
@@ -28,8 +30,6 @@ Result<std::string> FileHash(const fs::path& path) {
   if (file.bad()) return NotFound("'" + path.string() + "' cannot be read");
   return hash.Finish();
 }
-
-}  // namespace
 
 Result<std::string> NetworkHash(const VersionFile& file) {
   if (file.content != nullptr) {

@@ -3,6 +3,7 @@
 /// Names what a version serves by its content, so that a profile belongs to exactly one network.
 /// Blocks: it reads all of the files.
 
+#include <filesystem>
 #include <string>
 
 #include "base/result.h"
@@ -14,5 +15,8 @@ namespace cotenant {
 /// (external weights), it is that of the lines that `sha256sum` prints for all of them, sorted by
 /// name. NotFound names a file that cannot be read.
 Result<std::string> NetworkHash(const VersionFile& file);
+
+/// The SHA-256 of one file. NotFound names one that cannot be read.
+Result<std::string> FileHash(const std::filesystem::path& path);
 
 }  // namespace cotenant

@@ -104,6 +104,7 @@ struct ServeOptions {
   LogFlags log;
   std::uint32_t decisions_max = 4'096;      ///< Kept with their reasons. Zero: none.
   std::string state_dir;                    ///< Empty: DefaultStateDir().
+  std::string cache_dir;                    ///< Empty: DefaultCacheDir(); "none": no cache.
   std::string record;                       ///< The event log. Empty: none.
   Bytes record_bytes_max = Bytes::MiB(64);  ///< Of each of two files. Raise it for a longer past.
 

@@ -6,14 +6,26 @@
 
 namespace cotenant {
 
-std::filesystem::path DefaultStateDir() {
-  const char* state = std::getenv("XDG_STATE_HOME");
+namespace {
+
+std::filesystem::path Find(const char* variable, const char* of_root, const char* in_home) {
+  const char* given = std::getenv(variable);
   // As its specification says, a relative path there does not count.
-  if (state != nullptr && state[0] == '/') return std::filesystem::path(state) / "cotenant";
-  if (geteuid() == 0) return "/var/lib/cotenant";
+  if (given != nullptr && given[0] == '/') return std::filesystem::path(given) / "cotenant";
+  if (geteuid() == 0) return of_root;
   const char* home = std::getenv("HOME");
   if (home == nullptr || home[0] != '/') return {};
-  return std::filesystem::path(home) / ".local/state/cotenant";
+  return std::filesystem::path(home) / in_home;
+}
+
+}  // namespace
+
+std::filesystem::path DefaultStateDir() {
+  return Find("XDG_STATE_HOME", "/var/lib/cotenant", ".local/state/cotenant");
+}
+
+std::filesystem::path DefaultCacheDir() {
+  return Find("XDG_CACHE_HOME", "/var/cache/cotenant", ".cache/cotenant");
 }
 
 }  // namespace cotenant

@@ -10,4 +10,8 @@ namespace cotenant {
 /// Empty when there is neither. The folder need not exist.
 std::filesystem::path DefaultStateDir();
 
+/// $XDG_CACHE_HOME/cotenant; else /var/cache/cotenant for root, ~/.cache/cotenant for others: what
+/// can be made again. Empty when there is neither. The folder need not exist.
+std::filesystem::path DefaultCacheDir();
+
 }  // namespace cotenant

@@ -27,6 +27,10 @@ ModelSettings SettingsOf(const ModelConfig& config) {
 /// Networks take more in memory than in their files, by what runs need of them in another form.
 Bytes ExpectedOf(Bytes files) { return files + Bytes(files.count() / 10 * 3); }
 
+/// For a moment a load may take many times the files, where constants are unfolded: of a sentence
+/// network of 22 MiB nearly ten times as much was seen.
+Bytes UnmeasuredLoadPeak(Bytes files) { return Bytes(files.count() * 10); }
+
 Bytes Taken(const LoadFacts& facts) { return facts.anonymous + facts.mapped; }
 
 }  // namespace
@@ -137,9 +141,9 @@ void Controller::BeginChange(const std::string& model, const LoadOverride& overr
     PendingLoad load = Prepare(model, std::move(description->versions[i]), description->config);
     load.change = change;
     load.index = i;
-    const Bytes expected = load.expected;
+    const LoadWanted wanted{MonotonicNow(), id, load.expected, load.load_peak, load.run_peak};
     pending_[id] = std::move(load);
-    links_.tell(LoadWanted{MonotonicNow(), id, expected});
+    links_.tell(wanted);
   }
 }
 
@@ -150,15 +154,29 @@ Controller::PendingLoad Controller::Prepare(const std::string& model, VersionFil
   load.config = config;
   load.files = source_.FilesOf(load.file);
   if (options_.find_profile) load.profile = options_.find_profile(model, load.file);
+  load.form_stamp = FormStamp(load.file);
+  Estimate(load);
+  return load;
+}
+
+void Controller::Estimate(PendingLoad& load) {
+  if (load.file.form && load.file.form->cost) {
+    const VariantCost& cost = *load.file.form->cost;
+    load.expected = cost.mapped + cost.anonymous;
+    load.load_peak = cost.transition_peak;
+    load.run_peak = cost.run_peak;
+    return;
+  }
   load.expected =
       load.profile ? load.profile->mapped + load.profile->anonymous : ExpectedOf(load.files.size);
+  load.load_peak = std::max(load.expected, UnmeasuredLoadPeak(load.files.size));
+  if (!options_.memory.limited()) return;
   // An estimate alone refuses nothing: what the network really takes is seen when it is loaded.
-  if (options_.memory.limited() && !load.profile) {
-    const Bytes models = options_.memory.models;
-    const Bytes runs(options_.scheduler.run_peak_floor.count() * options_.scheduler.slots);
-    load.expected = std::min(load.expected, std::max(models - runs, Bytes(models.count() / 2)));
-  }
-  return load;
+  const Bytes models = options_.memory.models;
+  const Bytes runs(options_.scheduler.run_peak_floor.count() * options_.scheduler.slots);
+  const Bytes most = std::max(models - runs, Bytes(models.count() / 2));
+  if (!load.profile) load.expected = std::min(load.expected, most);
+  load.load_peak = std::min(load.load_peak, most);
 }
 
 void Controller::FailName(const std::string& model, const Status& why, const Done& done) {
@@ -177,8 +195,9 @@ void Controller::RefuseLoad(ModelId id) {
   PendingLoad load = std::move(pending_.extract(id).mapped());
   FailVersion(load,
               ResourceExhausted("the network takes more memory than the server may use: " +
-                                SizeText(load.expected) + " expected, of " +
-                                SizeText(options_.memory.models) + " for all models and runs"));
+                                SizeText(std::max(load.expected, load.load_peak)) +
+                                " while it is loaded, of " + SizeText(options_.memory.models) +
+                                " for all models and runs"));
   links_.brain.Unbind(id);
   links_.tell(Unloaded{MonotonicNow(), id, Bytes()});
   if (--load.change->loading == 0) FinishChange(*load.change);
@@ -215,8 +234,8 @@ void Controller::DoLoad(ModelId id) {
 
 Status Controller::LoadVersion(ModelId id, PendingLoad& load) {
   const Instant began = MonotonicNow();
-  Account(id, load.expected);
-  Result<std::unique_ptr<Executor>> executor = backend_.Load(load.file, load.config);
+  Account(id, std::max(load.expected, load.load_peak));
+  Result<std::unique_ptr<Executor>> executor = LoadNetwork(load.file, load.config, load.form_stamp);
   COTENANT_RETURN_IF_ERROR(executor.status());
   COTENANT_RETURN_IF_ERROR(CheckFits(**executor));
   const ModelSignature signature = (*executor)->signature();
@@ -240,7 +259,8 @@ Status Controller::LoadVersion(ModelId id, PendingLoad& load) {
   const LoadFacts facts = served->facts();
   Account(id, Taken(facts));
   if (options_.memory.limited()) {
-    known_[id] = {served, load.file, load.config, load.files, signature, settings};
+    known_[id] = {served,          load.file,      load.config, load.files,
+                  load.form_stamp, load.load_peak, signature,   settings};
   }
   links_.tell(LoadFinished{now, id, settings, now - began, facts.anonymous, facts.mapped,
                            warmed->run_peak});

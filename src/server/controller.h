@@ -76,7 +76,10 @@ class Controller {
     ModelConfig config;
     NetworkFiles files;
     std::optional<ModelProfile> profile;
-    Bytes expected;  ///< What it will take.
+    std::uint64_t form_stamp = 0;  ///< Of the files of its prepared form.
+    Bytes expected;                ///< What it will take.
+    Bytes load_peak;               ///< At any time of its load.
+    Bytes run_peak;                ///< Zero: unknown.
   };
   /// What is needed to load a version once more.
   struct Known {
@@ -84,6 +87,8 @@ class Controller {
     VersionFile file;
     ModelConfig config;  ///< As it was before the network completed it.
     NetworkFiles files;
+    std::uint64_t form_stamp = 0;
+    Bytes load_peak;
     ModelSignature signature;
     ModelSettings settings;
   };
@@ -96,7 +101,13 @@ class Controller {
   Status LoadVersion(ModelId id, PendingLoad& load);
   void LoadAgain(ModelId id, Known& known);
   void FailAgain(ModelId id, ServedModel& served, const Status& why);
-  Result<std::unique_ptr<Executor>> LoadSame(ModelId id, const Known& known);
+  void Estimate(PendingLoad& load);
+  std::uint64_t FormStamp(const VersionFile& file);
+  /// The prepared form while its files are what they were; else, with a warning, as shipped, from
+  /// now on.
+  Result<std::unique_ptr<Executor>> LoadNetwork(VersionFile& file, const ModelConfig& config,
+                                                std::uint64_t form_stamp);
+  Result<std::unique_ptr<Executor>> LoadSame(ModelId id, Known& known);
   /// Is a reload on its way? Requests that still wait for the old network, which is out of memory,
   /// are then answered from the new files rather than not at all.
   bool BeingReplaced(ModelId id, const Known& known) const;

@@ -62,7 +62,7 @@ void Controller::Account(ModelId id, Bytes taken) {
   } else {
     taken_.erase(id);
   }
-  Bytes left = budget.models + budget.loads;
+  Bytes left = budget.models;
   for (const auto& [model, bytes] : taken_) left -= bytes;
   backend_.KeepWithin(std::max(left, Bytes()));
 }
@@ -80,7 +80,7 @@ void Controller::LoadAgain(ModelId id, Known& known) {
   ServedModel& served = *known.served;
   const Instant began = MonotonicNow();
   served.SetResidence(Residence::kLoading);
-  Account(id, Taken(served.facts()));
+  Account(id, std::max(Taken(served.facts()), known.load_peak));
   Result<std::unique_ptr<Executor>> executor = LoadSame(id, known);
   if (!executor.ok()) {
     FailAgain(id, served, executor.status());
@@ -111,7 +111,36 @@ void Controller::FailAgain(ModelId id, ServedModel& served, const Status& why) {
   links_.tell(LoadFailed{MonotonicNow(), id, no_memory ? why.code() : Code::kUnavailable});
 }
 
-Result<std::unique_ptr<Executor>> Controller::LoadSame(ModelId id, const Known& known) {
+std::uint64_t Controller::FormStamp(const VersionFile& file) {
+  if (!file.form || file.form->path.empty()) return 0;
+  return source_.FilesOf({file.version, file.form->path, nullptr}).stamp;
+}
+
+Result<std::unique_ptr<Executor>> Controller::LoadNetwork(VersionFile& file,
+                                                          const ModelConfig& config,
+                                                          std::uint64_t form_stamp) {
+  if (!file.form || file.form->path.empty()) return backend_.Load(file, config);
+  ModelConfig prepared = config;
+  if (file.form->graph_optimization_level >= 0) {
+    prepared.runtime.graph_optimization_level = file.form->graph_optimization_level;
+  }
+  for (const auto& [key, value] : file.form->session_entries) {
+    prepared.runtime.session_entries[key] = value;
+  }
+  Status why = FailedPrecondition("its files were changed or removed");
+  if (FormStamp(file) == form_stamp) {
+    Result<std::unique_ptr<Executor>> executor =
+        backend_.Load({file.version, file.form->path, nullptr}, prepared);
+    if (executor.ok()) return executor;
+    why = executor.status();
+  }
+  LogWarning("model " + Quoted(config.name) + " is served as shipped, because its prepared form '" +
+             file.form->path + "' cannot be used: " + why.message());
+  file.form.reset();
+  return backend_.Load(file, config);
+}
+
+Result<std::unique_ptr<Executor>> Controller::LoadSame(ModelId id, Known& known) {
   const auto changed = [&] {
     return FailedPrecondition(
         "its files were changed or removed; load the model again, or let the "
@@ -119,7 +148,8 @@ Result<std::unique_ptr<Executor>> Controller::LoadSame(ModelId id, const Known& 
   };
   const std::uint64_t stamp = source_.FilesOf(known.file).stamp;
   if (stamp != known.files.stamp && !BeingReplaced(id, known)) return changed();
-  Result<std::unique_ptr<Executor>> executor = backend_.Load(known.file, known.config);
+  Result<std::unique_ptr<Executor>> executor =
+      LoadNetwork(known.file, known.config, known.form_stamp);
   COTENANT_RETURN_IF_ERROR(executor.status());
   // Also when they changed while they were read.
   if (source_.FilesOf(known.file).stamp != stamp ||

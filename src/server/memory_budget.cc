@@ -16,13 +16,12 @@ Result<MemoryBudget> DivideMemory(const MemoryNeeds& needs) {
   budget.total = needs.total;
   budget.base = needs.base + Bytes(needs.base.count() / 16) + Bytes::MiB(2);
   budget.requests = std::min(needs.requests_max, eighth);
-  budget.loads = std::min(needs.largest_network, eighth);
-  budget.models = budget.total - budget.base - budget.requests - budget.loads;
+  budget.models = budget.total - budget.base - budget.requests;
   if (budget.models >= kModelsMemoryMin) return budget;
   return FailedPrecondition("a memory budget of " + SizeText(needs.total) +
                             " leaves nothing for models: the program itself takes " +
                             SizeText(budget.base) + ", requests " + SizeText(budget.requests) +
-                            ", loading " + SizeText(budget.loads) + "; give more with --memory");
+                            "; give more with --memory");
 }
 
 }  // namespace cotenant

@@ -16,8 +16,6 @@ struct MemoryNeeds {
   Bytes base;   ///< What the program itself takes before any model is loaded.
   /// Limit of request and reply bytes under way, over all protocols.
   Bytes requests_max;
-  /// The largest network's files: loading holds them beside the network for a while.
-  Bytes largest_network;
 };
 
 /// The parts of the budget; together they are the total.
@@ -25,16 +23,14 @@ struct MemoryBudget {
   Bytes total;     ///< Zero: no limit, and the rest means nothing.
   Bytes base;      ///< The program itself, code included, and room for what it learns.
   Bytes requests;  ///< Bytes of requests and replies under way: their limit follows it.
-  Bytes loads;     ///< What a load takes beyond the loaded network.
-  Bytes models;    ///< Models and their runs.
+  Bytes models;    ///< Models, their loads and their runs.
 
   bool limited() const { return total > Bytes(); }
 };
 
-/// Requests get what their limit says, loads as much as the largest network's files have; each at
-/// most an eighth of the budget. The base grows by a sixteenth of itself and 2 MiB, for what the
-/// program learns while it serves. FailedPrecondition, with the sizes, when less than
-/// `kModelsMemoryMin` is left for models.
+/// Requests get what their limit says, at most an eighth of the budget. The base grows by a
+/// sixteenth of itself and 2 MiB, for what the program learns while it serves. FailedPrecondition,
+/// with the sizes, when less than `kModelsMemoryMin` is left for models.
 Result<MemoryBudget> DivideMemory(const MemoryNeeds& needs);
 
 /// Less than this holds no network worth serving. Never a reason to raise it.

@@ -6,26 +6,22 @@ namespace cotenant {
 namespace {
 
 TEST(MemoryBudget, PartsAreTheWhole) {
-  const auto budget =
-      DivideMemory({Bytes::MiB(512), Bytes::MiB(32), Bytes::MiB(40), Bytes::MiB(20)});
+  const auto budget = DivideMemory({Bytes::MiB(512), Bytes::MiB(32), Bytes::MiB(40)});
   ASSERT_TRUE(budget.ok());
   EXPECT_EQ(budget->base, Bytes::MiB(36));
   EXPECT_EQ(budget->requests, Bytes::MiB(40));
-  EXPECT_EQ(budget->loads, Bytes::MiB(20));
-  EXPECT_EQ(budget->base + budget->requests + budget->loads + budget->models, Bytes::MiB(512));
+  EXPECT_EQ(budget->base + budget->requests + budget->models, Bytes::MiB(512));
   EXPECT_TRUE(budget->limited());
 }
 
-TEST(MemoryBudget, RequestsAndLoadsTakeAnEighthAtMost) {
-  const auto budget =
-      DivideMemory({Bytes::MiB(80), Bytes::MiB(16), Bytes::MiB(512), Bytes::MiB(500)});
+TEST(MemoryBudget, RequestsTakeAnEighthAtMost) {
+  const auto budget = DivideMemory({Bytes::MiB(80), Bytes::MiB(16), Bytes::MiB(512)});
   ASSERT_TRUE(budget.ok());
   EXPECT_EQ(budget->requests, Bytes::MiB(10));
-  EXPECT_EQ(budget->loads, Bytes::MiB(10));
 }
 
 TEST(MemoryBudget, TooLittleForAnyModelIsRefusedWithTheSizes) {
-  const auto budget = DivideMemory({Bytes::MiB(24), Bytes::MiB(32), Bytes::MiB(1), Bytes()});
+  const auto budget = DivideMemory({Bytes::MiB(24), Bytes::MiB(32), Bytes::MiB(1)});
   ASSERT_FALSE(budget.ok());
   EXPECT_EQ(budget.status().code(), Code::kFailedPrecondition);
   EXPECT_NE(budget.status().message().find("24.0 MiB"), std::string::npos);

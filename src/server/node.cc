@@ -309,7 +309,6 @@ MemoryGauges MemoryGaugesOf(const MemoryBudget& budget, const MemoryFacts& ledge
   gauges.budget_bytes = budget.total.count();
   gauges.base_bytes = budget.base.count();
   gauges.requests_bytes = budget.requests.count();
-  gauges.loads_bytes = budget.loads.count();
   gauges.models_bytes = budget.models.count();
   gauges.ledger_models_bytes = ledger.models.count();
   gauges.ledger_runs_bytes = ledger.reserve.count();

@@ -206,7 +206,6 @@ void WriteMemory(const MemoryGauges& memory, PageWriter& page) {
   page.Family("cotenant_memory_part_bytes", "gauge", "The parts of the budget.");
   page.Sample({{"part", "base"}}, memory.base_bytes);
   page.Sample({{"part", "requests"}}, memory.requests_bytes);
-  page.Sample({{"part", "loads"}}, memory.loads_bytes);
   page.Sample({{"part", "models"}}, memory.models_bytes);
   page.Family("cotenant_memory_ledger_bytes", "gauge",
               "What the budget's part for models is taken by: models, the reserve for their runs; "

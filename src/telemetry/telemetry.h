@@ -35,7 +35,6 @@ struct MemoryGauges {
   std::int64_t budget_bytes = 0;
   std::int64_t base_bytes = 0;
   std::int64_t requests_bytes = 0;
-  std::int64_t loads_bytes = 0;
   std::int64_t models_bytes = 0;
   std::int64_t ledger_models_bytes = 0;
   std::int64_t ledger_runs_bytes = 0;

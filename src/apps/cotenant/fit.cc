@@ -152,8 +152,7 @@ std::string Tables(const FitReport& report, Bytes request_max) {
   const MemoryBudget& budget = report.asked.budget;
   std::string text = MibText(budget.total) + " MiB: " + MibText(budget.base) +
                      " for the program, " + MibText(budget.requests) + " for requests, " +
-                     MibText(budget.loads) + " for loading, " + MibText(budget.models) +
-                     " for models and their runs\n\n";
+                     MibText(budget.models) + " for models and their runs\n\n";
   std::vector<std::vector<std::string>> rows = {{"model", "size MiB", "run peak", "load ms",
                                                  "least budget", "requests", "refused %", "cold %",
                                                  "p50 ms", "p99 ms"}};
@@ -205,7 +204,6 @@ Json BudgetJson(const FittedBudget& point) {
   json["budget_bytes"] = point.budget.total.count();
   json["base_bytes"] = point.budget.base.count();
   json["requests_bytes"] = point.budget.requests.count();
-  json["loads_bytes"] = point.budget.loads.count();
   json["models_bytes"] = point.budget.models.count();
   json["requests"] = all.requests;
   json["replied"] = all.Ended(RunEnd::kReplied);
@@ -277,7 +275,7 @@ int Compute(const Settings& settings, const std::string& repository) {
     scenario->device.costs = machine->costs;
   }
   scenario->device.slots = UsableCpus();
-  const MemoryNeeds needs = ReadMemoryNeeds(*options, source);
+  const MemoryNeeds needs = ReadMemoryNeeds(*options);
   const Result<FitReport> report = PlanFit(*scenario, needs, settings.seed);
   if (!report.ok()) return Fail(1, report.status().message());
   const Bytes request_max = WithinBudget(*options, report->asked.budget).body_max;

@@ -11,7 +11,9 @@
 #include "apps/cotenant/explain.h"
 #include "apps/cotenant/fit.h"
 #include "apps/cotenant/load.h"
+#include "apps/cotenant/measure_network.h"
 #include "apps/cotenant/policies.h"
+#include "apps/cotenant/prepare.h"
 #include "apps/cotenant/profile.h"
 #include "apps/cotenant/reproduce.h"
 #include "apps/cotenant/serve.h"
@@ -26,7 +28,7 @@ namespace {
 struct Command {
   std::string_view name;
   std::string_view arguments;
-  std::string_view line;
+  std::string_view line;  ///< Empty: not for people.
   /// What follows the name → the exit status.
   int (*run)(std::span<const std::string> arguments);
 };
@@ -36,6 +38,7 @@ constexpr Command kCommands[] = {
      [](std::span<const std::string> arguments) { return Serve(Program::kCotenant, arguments); }},
     {"profile", "MODELS_DIR", "measure the models, and the node itself, on this machine", Profile},
     {"fit", "MODELS_DIR", "what fits into how much memory, and how many cold starts it costs", Fit},
+    {"prepare", "MODELS_DIR", "forms that load faster or take less memory, into a cache", Prepare},
     {"load", "SCENARIO", "play a scenario's load against a server", Load},
     {"compare", "RUN_A RUN_B", "two result files side by side", Compare},
     {"policies", "", "every policy: what it does, what it declares", Policies},
@@ -44,11 +47,13 @@ constexpr Command kCommands[] = {
      Reproduce},
     {"trace", "LOG", "a recorded log's arrivals, to play under other policies", Trace},
     {"simulate", "SCENARIO", "play a scenario in virtual time, or replay a recorded log", Simulate},
+    {"measure-network", "", "", MeasureNetwork},
 };
 
 std::string Usage() {
   std::string text = "cotenant: many neural networks on one small box\n\n";
   for (const Command& command : kCommands) {
+    if (command.line.empty()) continue;
     std::string start = "  cotenant " + std::string(command.name) + " ";
     start += std::string(command.arguments) + " [flags]";
     start.resize(std::max<std::size_t>(start.size() + 2, 48), ' ');
@@ -75,7 +80,7 @@ int Run(const std::vector<std::string>& arguments) {
   std::vector<std::string_view> names;
   for (const Command& command : kCommands) {
     if (command.name == arguments[0]) return command.run(std::span(arguments).subspan(1));
-    names.push_back(command.name);
+    if (!command.line.empty()) names.push_back(command.name);
   }
   std::fprintf(stderr, "cotenant: unknown command '%s'%s\n\n%s", arguments[0].c_str(),
                DidYouMean(arguments[0], names).c_str(), Usage().c_str());

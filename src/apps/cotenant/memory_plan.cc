@@ -13,20 +13,6 @@ constexpr Bytes kCodeLater = Bytes::MiB(12);
 /// Threads, connections and queues that exist only when the node serves.
 constexpr Bytes kThreadsLater = Bytes::MiB(4);
 
-Bytes LargestNetwork(ModelSource& source) {
-  Bytes largest;
-  const Result<std::vector<std::string>> names = source.List();
-  if (!names.ok()) return largest;
-  for (const std::string& name : *names) {
-    const Result<ModelDescription> model = source.Read(name, {});
-    if (!model.ok()) continue;  // It says why when it is to be loaded.
-    for (const VersionFile& file : model->versions) {
-      largest = std::max(largest, source.FilesOf(file).size);
-    }
-  }
-  return largest;
-}
-
 /// HTTP's bodies and replies, gRPC's, and what gRPC's own transport holds besides: each has the
 /// limit on its own.
 std::int64_t LimitsOfRequests(const ServeOptions& options) {
@@ -44,7 +30,7 @@ std::string Origin(const MemoryOption& option, std::optional<Bytes> limit, Bytes
 
 }  // namespace
 
-MemoryNeeds ReadMemoryNeeds(const ServeOptions& options, ModelSource& source) {
+MemoryNeeds ReadMemoryNeeds(const ServeOptions& options) {
   const auto group = ReadCgroupMemory();
   MemoryNeeds needs;
   needs.total =
@@ -52,11 +38,10 @@ MemoryNeeds ReadMemoryNeeds(const ServeOptions& options, ModelSource& source) {
   needs.base = ReadProcessMemory().resident + kCodeLater + kThreadsLater;
   needs.requests_max =
       Bytes(options.limits.in_flight_bytes_max.count() * LimitsOfRequests(options));
-  needs.largest_network = LargestNetwork(source);
   return needs;
 }
 
-Result<MemoryPlan> PlanMemory(const ServeOptions& options, ModelSource& source) {
+Result<MemoryPlan> PlanMemory(const ServeOptions& options) {
   MemoryPlan plan;
   if (options.memory.kind == MemoryOption::Kind::kUnlimited) {
     plan.remark = "memory: no limit, models are never evicted";
@@ -65,7 +50,7 @@ Result<MemoryPlan> PlanMemory(const ServeOptions& options, ModelSource& source) 
   const auto group = ReadCgroupMemory();
   const std::optional<Bytes> limit = group ? group->limit : std::nullopt;
   const Bytes available = ReadAvailableMemory();
-  const MemoryNeeds needs = ReadMemoryNeeds(options, source);
+  const MemoryNeeds needs = ReadMemoryNeeds(options);
   Result<MemoryBudget> budget = DivideMemory(needs);
   if (!budget.ok() && options.memory.kind == MemoryOption::Kind::kShare) {
     // Nobody asked for this size; a box so full is no reason not to serve.
@@ -76,8 +61,7 @@ Result<MemoryPlan> PlanMemory(const ServeOptions& options, ModelSource& source) 
   plan.budget = *budget;
   plan.remark = "memory: " + SizeText(budget->total) + Origin(options.memory, limit, available) +
                 ": " + SizeText(budget->base) + " for the program, " + SizeText(budget->requests) +
-                " for requests, " + SizeText(budget->loads) + " for loading, " +
-                SizeText(budget->models) + " for models and their runs";
+                " for requests, " + SizeText(budget->models) + " for models and their runs";
   return plan;
 }
 

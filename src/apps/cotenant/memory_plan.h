@@ -5,7 +5,6 @@
 
 #include <string>
 
-#include "catalog/model_source.h"
 #include "config/options.h"
 #include "server/memory_budget.h"
 
@@ -17,12 +16,12 @@ struct MemoryPlan {
 };
 
 /// Call when the libraries are up and before anything is loaded: what the process takes now is the
-/// base. Reads /proc and looks at the models' files. FailedPrecondition, with the sizes, when a
+/// base. Reads /proc. FailedPrecondition, with the sizes, when a
 /// size that was asked for leaves nothing for models; a share that does is no limit.
-Result<MemoryPlan> PlanMemory(const ServeOptions& options, ModelSource& source);
+Result<MemoryPlan> PlanMemory(const ServeOptions& options);
 
-/// What that division goes by. Reads /proc and looks at the models' files.
-MemoryNeeds ReadMemoryNeeds(const ServeOptions& options, ModelSource& source);
+/// What that division goes by. Reads /proc.
+MemoryNeeds ReadMemoryNeeds(const ServeOptions& options);
 
 /// Lowers the limits of bytes under way, and of single requests, to what the budget has for them.
 LimitOptions WithinBudget(const ServeOptions& options, const MemoryBudget& budget);

@@ -16,9 +16,11 @@
 
 #include "apps/cotenant/cpu_name.h"
 #include "apps/cotenant/memory_plan.h"
+#include "apps/cotenant/prepared_source.h"
 #include "apps/cotenant/start_up_pages.h"
 #include "apps/cotenant/usable_cpus.h"
 #include "config/directory_source.h"
+#include "config/prepared_store.h"
 #include "config/profile_store.h"
 #include "config/state_dir.h"
 #include "execution/onnx/onnx_backend.h"
@@ -29,6 +31,7 @@
 #include "server/node.h"
 #include "server/unsent_bytes.h"
 #include "telemetry/log.h"
+#include "telemetry/memory_meters.h"
 #include "telemetry/telemetry.h"
 
 namespace cotenant {
@@ -171,6 +174,7 @@ class Server {
     return {options.repositories.begin(), options.repositories.end()};
   }
   Status PlanTheMemory();
+  void OpenCache();
   Status Listen();
   void Reload();
   bool Drain();
@@ -181,6 +185,8 @@ class Server {
   LimitOptions limits_;  ///< As the budget allows.
   DirectorySource source_;
   ProfileStore profiles_;
+  std::optional<PreparedStore> cache_;
+  std::optional<PreparedSource> prepared_;
   Telemetry telemetry_;
   std::unique_ptr<OnnxBackend> backend_;
   std::unique_ptr<Node> node_;
@@ -205,7 +211,8 @@ Status Server::Start() {
     if (found.profile) LogInfo("model '" + model + "': run times are known from its profile");
     return std::move(found.profile);
   };
-  node_ = std::make_unique<Node>(std::move(node_options), source_, *backend_, telemetry_);
+  OpenCache();
+  node_ = std::make_unique<Node>(std::move(node_options), *prepared_, *backend_, telemetry_);
   const pthread_t main_thread = pthread_self();
   COTENANT_RETURN_IF_ERROR(node_->Start([this, main_thread](bool all_loaded) {
     if (!all_loaded && options_.exit_on_error) pthread_kill(main_thread, kFailedSignal);
@@ -216,7 +223,7 @@ Status Server::Start() {
 }
 
 Status Server::PlanTheMemory() {
-  Result<MemoryPlan> plan = PlanMemory(options_, source_);
+  Result<MemoryPlan> plan = PlanMemory(options_);
   COTENANT_RETURN_IF_ERROR(plan.status());
   LogInfo(plan->remark);
   memory_ = plan->budget;
@@ -231,9 +238,30 @@ Status Server::PlanTheMemory() {
     mallopt(M_MMAP_THRESHOLD, kLargeBlock);
     mallopt(M_TRIM_THRESHOLD, kLargeBlock);
     // One run may take half of what all models and runs may, as without a budget.
-    backend_->SetMemory(memory_.models + memory_.loads, Bytes(memory_.models.count() / 2));
+    backend_->SetMemory(memory_.models, Bytes(memory_.models.count() / 2));
   }
   return Status();
+}
+
+void Server::OpenCache() {
+  std::filesystem::path folder = options_.cache_dir;
+  if (options_.cache_dir.empty()) folder = DefaultCacheDir();
+  if (options_.cache_dir == "none") folder.clear();
+  cache_.emplace(folder);
+  PreparedSourceOptions options;
+  options.repositories = Repositories(options_);
+  options.cpu = CpuName();
+  options.onnxruntime_version = OnnxRuntimeVersion();
+  options.measure = memory_.limited();
+  options.has_room = [](Bytes more) {
+    const auto group = ReadCgroupMemory();
+    if (!group || !group->limit) return ReadAvailableMemory() >= more;
+    return group->usage - group->inactive_file + more <= *group->limit;
+  };
+  prepared_.emplace(source_, *cache_, std::move(options));
+  // Cached pages of a network that left would go on counting for the group.
+  const auto group = ReadCgroupMemory();
+  backend_->DropUnmapped(group && group->limit);
 }
 
 Status Server::Listen() {

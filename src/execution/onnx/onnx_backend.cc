@@ -105,6 +105,7 @@ class OnnxBackend::Environment {
   PoolAllocator allocator;
   OrtOwner<OrtEnv> environment;
   bool registered = false;
+  std::atomic<bool> drop_unmapped = false;
 };
 
 Result<std::unique_ptr<OnnxBackend>> OnnxBackend::Create(const OnnxOptions& options) {
@@ -130,8 +131,17 @@ Result<std::unique_ptr<Executor>> OnnxBackend::Load(const VersionFile& file,
   Environment& environment = *environment_;
   return OnnxSession::Load(
       {*environment.environment, environment.allocator, *environment.allocator.memory_info,
-       environment.pool, environment.options.run_memory_max},
+       environment.pool, environment.options.run_memory_max, environment.drop_unmapped},
       file, config);
+}
+
+Status OnnxBackend::SaveOptimised(const VersionFile& file, const ModelConfig& config,
+                                  const std::string& folder, bool prepacked) {
+  Environment& environment = *environment_;
+  return OnnxSession::SaveOptimised(
+      {*environment.environment, environment.allocator, *environment.allocator.memory_info,
+       environment.pool, environment.options.run_memory_max},
+      file, config, {folder + "/" + std::string(kOptimisedFileName), prepacked});
 }
 
 void OnnxBackend::SetMemory(Bytes memory_max, Bytes run_memory_max) {
@@ -140,6 +150,8 @@ void OnnxBackend::SetMemory(Bytes memory_max, Bytes run_memory_max) {
   environment_->pool.SetLimits(limits);
   environment_->options.run_memory_max = run_memory_max;
 }
+
+void OnnxBackend::DropUnmapped(bool drop) { environment_->drop_unmapped = drop; }
 
 PoolFigures OnnxBackend::pool() const {
   const MemoryPool::Figures figures = environment_->pool.figures();

@@ -40,9 +40,20 @@ class OnnxBackend final : public Backend {
   Result<std::unique_ptr<Executor>> Load(const VersionFile& file,
                                          const ModelConfig& config) override;
 
+  /// Writes the graph as the library optimised it to `folder`, with its constants in a file beside
+  /// it that can be mapped, in the form that kernels want on this CPU if `prepacked`. Loaded from
+  /// there, the network's weights stay the file's. The folder exists; files of it are replaced.
+  Status SaveOptimised(const VersionFile& file, const ModelConfig& config,
+                       const std::string& folder, bool prepacked);
+
   /// Other limits from now on, as in the options, for all that is loaded from here on. For a
   /// program that knows its budget only when the library is up.
   void SetMemory(Bytes memory_max, Bytes run_memory_max);
+
+  /// Let the page cache go of the files that a network had mapped, when it leaves? For a group
+  /// whose limit counts cached pages; elsewhere they only make the next load faster. Of what is
+  /// loaded from here on.
+  void DropUnmapped(bool drop);
 
   PoolFigures pool() const override;
   void KeepWithin(Bytes bytes) override;
@@ -55,6 +66,9 @@ class OnnxBackend final : public Backend {
 
   std::unique_ptr<Environment> environment_;
 };
+
+/// What `SaveOptimised` calls the network that it writes.
+inline constexpr std::string_view kOptimisedFileName = "model.onnx";
 
 /// "1.32.0": of the library that is loaded, for logs and metadata.
 std::string OnnxRuntimeVersion();

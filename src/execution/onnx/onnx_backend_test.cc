@@ -94,6 +94,27 @@ TEST(OnnxBackend, AMappedWeightFileIsCountedWhenTheLibraryUsesItInPlace) {
   EXPECT_GE((*executor)->facts().mapped, Bytes(64 * 64 * 4));
 }
 
+TEST(OnnxBackend, AnOptimisedNetworkIsLoadedWithItsWeightsMapped) {
+  auto backend = NewBackend();
+  const auto folder = std::filesystem::temp_directory_path() / "cotenant_optimised";
+  std::filesystem::create_directories(folder);
+  const VersionFile shipped{1, ModelPath("mlp"), nullptr};
+  for (const bool prepacked : {true, false}) {
+    const Status saved =
+        backend->SaveOptimised(shipped, ConfigNamed("mlp"), folder.string(), prepacked);
+    ASSERT_TRUE(saved.ok()) << saved.message();
+    const std::string path = (folder / kOptimisedFileName).string();
+    const auto executor = backend->Load({1, path, nullptr}, ConfigNamed("mlp"));
+    ASSERT_TRUE(executor.ok()) << executor.status().message();
+    EXPECT_GT((*executor)->facts().mapped, Bytes());
+    EXPECT_EQ((*executor)->signature().inputs.size(),
+              LoadModel(*backend, "mlp")->signature().inputs.size());
+  }
+  std::filesystem::remove_all(folder);
+  const Status failed = backend->SaveOptimised(shipped, ConfigNamed("mlp"), folder.string(), true);
+  EXPECT_FALSE(failed.ok());
+}
+
 TEST(OnnxBackend, ABrokenFileIsNamed) {
   auto backend = NewBackend();
   const Status status = TryLoad(*backend, "broken").status();

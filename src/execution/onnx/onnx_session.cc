@@ -1,7 +1,9 @@
 #include "execution/onnx/onnx_session.h"
 
+#include <fcntl.h>
 #include <malloc.h>
 #include <onnxruntime_session_options_config_keys.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <array>
@@ -9,6 +11,7 @@
 #include <filesystem>
 #include <fstream>
 #include <optional>
+#include <set>
 #include <sstream>
 #include <utility>
 
@@ -25,11 +28,16 @@ struct Declared {
   Symbols symbols;
 };
 
-/// Bytes that files of this folder take in our address space: weights that are mapped, not read.
-Bytes MappedFrom(const std::string& folder) {
+/// What files of a folder take in our address space: weights that are mapped, not read.
+struct MappedFiles {
+  Bytes size;
+  std::set<std::string> paths;
+};
+
+MappedFiles MappedFrom(const std::string& folder) {
   std::ifstream maps("/proc/self/maps");
   std::string line;
-  std::int64_t total = 0;
+  MappedFiles mapped;
   while (std::getline(maps, line)) {
     const auto slash = line.find('/');
     if (slash == std::string::npos || line.compare(slash, folder.size(), folder) != 0) continue;
@@ -39,9 +47,10 @@ Bytes MappedFrom(const std::string& folder) {
     std::uint64_t end = 0;
     char dash = 0;
     fields >> std::hex >> begin >> dash >> end;
-    total += static_cast<std::int64_t>(end - begin);
+    mapped.size += Bytes(static_cast<std::int64_t>(end - begin));
+    mapped.paths.insert(line.substr(slash));
   }
-  return Bytes(total);
+  return mapped;
 }
 
 /// What the process has from malloc. The library takes some weights there and not from our
@@ -176,19 +185,35 @@ Status SetOptions(const RuntimeOptions& runtime, const std::string& what,
   return set(ort.DisableCpuMemArena(&options));
 }
 
-}  // namespace
+/// Small constants stay in the graph: a mapping each would cost more than they do.
+constexpr const char* kExternalBytesMin = "1024";
 
-Result<std::unique_ptr<Executor>> OnnxSession::Load(const Place& place, const VersionFile& file,
-                                                    const ModelConfig& config) {
-  const std::string what = file.path.empty()
-                               ? "model '" + config.name + "' version " +
-                                     std::to_string(file.version) + " (from the request)"
-                               : file.path;
+Status SetSaving(const OnnxSession::Saving& saving, const std::string& what,
+                 OrtSessionOptions& options) {
+  const auto entry = [&](const char* key, const char* text) {
+    COTENANT_RETURN_IF_ORT_ERROR(Ort().AddSessionConfigEntry(&options, key, text), what);
+    return Status();
+  };
+  COTENANT_RETURN_IF_ORT_ERROR(Ort().SetOptimizedModelFilePath(&options, saving.path.c_str()),
+                               what);
+  COTENANT_RETURN_IF_ERROR(
+      entry(kOrtSessionOptionsOptimizedModelExternalInitializersFileName, "weights.bin"));
+  COTENANT_RETURN_IF_ERROR(
+      entry(kOrtSessionOptionsOptimizedModelExternalInitializersMinSizeInBytes, kExternalBytesMin));
+  return entry(kOrtSessionOptionsSavePrePackedConstantInitializers, saving.prepacked ? "1" : "0");
+}
+
+std::string NameOf(const VersionFile& file, const ModelConfig& config) {
+  if (!file.path.empty()) return file.path;
+  return "model '" + config.name + "' version " + std::to_string(file.version) +
+         " (from the request)";
+}
+
+/// What the library throws comes back as a status.
+template <typename T, typename Work>
+T Guarded(const std::string& what, Work work) {
   try {
-    std::unique_ptr<OnnxSession> session(new OnnxSession(place));
-    COTENANT_RETURN_IF_ERROR(session->Open(file, config, what));
-    COTENANT_RETURN_IF_ERROR(session->ReadSignature(config, what));
-    return std::unique_ptr<Executor>(std::move(session));
+    return work();
   } catch (const std::bad_alloc&) {
     return ResourceExhausted(what + ": not enough memory to load it");
   } catch (const std::exception& error) {
@@ -196,12 +221,36 @@ Result<std::unique_ptr<Executor>> OnnxSession::Load(const Place& place, const Ve
   }
 }
 
+}  // namespace
+
+Result<std::unique_ptr<Executor>> OnnxSession::Load(const Place& place, const VersionFile& file,
+                                                    const ModelConfig& config) {
+  using Loaded = Result<std::unique_ptr<Executor>>;
+  const std::string what = NameOf(file, config);
+  return Guarded<Loaded>(what, [&]() -> Loaded {
+    std::unique_ptr<OnnxSession> session(new OnnxSession(place));
+    COTENANT_RETURN_IF_ERROR(session->Open(file, config, what));
+    COTENANT_RETURN_IF_ERROR(session->ReadSignature(config, what));
+    return std::unique_ptr<Executor>(std::move(session));
+  });
+}
+
+Status OnnxSession::SaveOptimised(const Place& place, const VersionFile& file,
+                                  const ModelConfig& config, const Saving& saving) {
+  const std::string what = NameOf(file, config);
+  return Guarded<Status>(what, [&] {
+    std::unique_ptr<OnnxSession> session(new OnnxSession(place));
+    return session->Open(file, config, what, &saving);
+  });
+}
+
 Status OnnxSession::Open(const VersionFile& file, const ModelConfig& config,
-                         const std::string& what) {
+                         const std::string& what, const Saving* saving) {
   OrtSessionOptions* raw_options = nullptr;
   COTENANT_RETURN_IF_ORT_ERROR(Ort().CreateSessionOptions(&raw_options), what);
   const OrtOwner<OrtSessionOptions> options(raw_options);
   COTENANT_RETURN_IF_ERROR(SetOptions(config.runtime, what, *options));
+  if (saving != nullptr) COTENANT_RETURN_IF_ERROR(SetSaving(*saving, what, *options));
 
   const bool from_bytes = file.content != nullptr;
   std::error_code unreadable;
@@ -209,7 +258,7 @@ Status OnnxSession::Open(const VersionFile& file, const ModelConfig& config,
     return NotFound(what + ": no such file");
   }
   const std::string folder = from_bytes ? std::string() : FolderOf(file.path);
-  const Bytes mapped_before = folder.empty() ? Bytes() : MappedFrom(folder);
+  const Bytes mapped_before = folder.empty() ? Bytes() : MappedFrom(folder).size;
   const Bytes malloc_before = FromMalloc();
   OrtSession* raw = nullptr;
   {
@@ -229,9 +278,23 @@ Status OnnxSession::Open(const VersionFile& file, const ModelConfig& config,
   facts_.anonymous =
       std::max(account_->in_use(), FromMalloc() - malloc_before + account_->mapped());
   if (!folder.empty()) {
-    facts_.mapped = std::max(Bytes(), MappedFrom(folder) - mapped_before);
+    const MappedFiles mapped = MappedFrom(folder);
+    facts_.mapped = std::max(Bytes(), mapped.size - mapped_before);
+    mapped_files_.assign(mapped.paths.begin(), mapped.paths.end());
   }
   return Status();
+}
+
+OnnxSession::~OnnxSession() {
+  session_.reset();
+  if (!place_.drop_unmapped) return;
+  for (const std::string& path : mapped_files_) {
+    // Pages that somebody still maps stay.
+    const int file = open(path.c_str(), O_RDONLY | O_CLOEXEC);
+    if (file < 0) continue;
+    posix_fadvise(file, 0, 0, POSIX_FADV_DONTNEED);
+    close(file);
+  }
 }
 
 Status OnnxSession::ReadSignature(const ModelConfig& config, const std::string& what) {

@@ -37,13 +37,23 @@ class OnnxSession final : public Executor {
     const OrtMemoryInfo& memory_info;
     MemoryPool& pool;
     Bytes run_memory_max;
+    bool drop_unmapped = false;  ///< See `OnnxBackend::DropUnmapped`.
   };
 
   static Result<std::unique_ptr<Executor>> Load(const Place& place, const VersionFile& file,
                                                 const ModelConfig& config);
 
+  /// Where an optimised network goes to, and whether with constants in the form of its kernels.
+  struct Saving {
+    std::string path;
+    bool prepacked = true;
+  };
+  static Status SaveOptimised(const Place& place, const VersionFile& file,
+                              const ModelConfig& config, const Saving& saving);
+
   const ModelSignature& signature() const override { return signature_; }
   LoadFacts facts() const override { return facts_; }
+  ~OnnxSession() override;
   std::unique_ptr<Run> NewRun() override;
 
   const Place& place() const { return place_; }
@@ -57,7 +67,8 @@ class OnnxSession final : public Executor {
  private:
   explicit OnnxSession(const Place& place)
       : place_(place), account_(MemoryPool::OpenAccount(Bytes(INT64_MAX / 2), false)) {}
-  Status Open(const VersionFile& file, const ModelConfig& config, const std::string& what);
+  Status Open(const VersionFile& file, const ModelConfig& config, const std::string& what,
+              const Saving* saving = nullptr);
   Status ReadSignature(const ModelConfig& config, const std::string& what);
 
   const Place place_;
@@ -66,6 +77,7 @@ class OnnxSession final : public Executor {
   ModelSignature signature_;
   std::vector<OnnxOutputPlan> plans_;
   LoadFacts facts_;
+  std::vector<std::string> mapped_files_;
   std::atomic<bool> shapes_hold_{true};
 };
 

@@ -40,7 +40,6 @@ void AppendBudget(const NodeMemory& memory, std::string& out) {
   AppendMember("total", budget.total, out);
   AppendMember("base", budget.base, out);
   AppendMember("requests", budget.requests, out);
-  AppendMember("loads", budget.loads, out);
   AppendMember("models", budget.models, out);
   out += '}';
 }

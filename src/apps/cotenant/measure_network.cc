@@ -1,0 +1,317 @@
+#include "apps/cotenant/measure_network.h"
+
+#include <malloc.h>
+
+#include <algorithm>
+#include <atomic>
+#include <chrono>
+#include <cstdio>
+#include <ctime>
+#include <fstream>
+#include <memory>
+#include <optional>
+#include <thread>
+#include <vector>
+
+#include "apps/cotenant/model_inputs.h"
+#include "config/command_flags.h"
+#include "config/directory_source.h"
+#include "config/prepared_manifest.h"
+#include "execution/onnx/onnx_backend.h"
+#include "server/clock.h"
+#include "telemetry/memory_meters.h"
+#include "telemetry/telemetry.h"
+
+namespace cotenant {
+namespace {
+
+/// Lengths of the dimensions that nobody says. The first that the network takes is the usual one:
+/// long enough to be like real inputs, short enough for every text and picture network.
+constexpr std::int64_t kOpenDimensions[] = {64, 32, 128, 224, 256, 512, 16, 1};
+/// And once more with longer ones, for what larger inputs take.
+constexpr std::int64_t kLongDimension = 224;
+constexpr std::int32_t kRowsMost = 4;
+/// Samples whose outputs are written, for comparing forms.
+constexpr int kSamples = 16;
+constexpr int kRunsMin = 3;
+
+struct Settings {
+  std::string repository;
+  std::string model;
+  std::int64_t version = 1;
+  std::string path;  ///< Loaded instead of the model's own network.
+  std::int64_t level = -1;
+  std::vector<std::string> entries;  ///< "key=value"
+  std::string save;                  ///< Write the optimised network there, and measure nothing.
+  bool unpacked = false;
+  std::string outputs;  ///< Write what the samples give.
+  Duration runs_for = Duration::Milliseconds(300);
+};
+
+constexpr CommandUsage kUsage = {"measure-network",
+                                 "MODELS_DIR MODEL",
+                                 "a repository and a model",
+                                 2,
+                                 2,
+                                 "Measures one network in this process; started by others."};
+
+std::vector<CommandFlag> Flags(Settings& s) {
+  using enum FlagKind;
+  return {
+      {"version", kValue, "N", "of the model", SetsNumber(s.version, 0, INT64_MAX)},
+      {"path", kValue, "FILE", "the network, instead of the model's own", SetsText(s.path)},
+      {"level", kValue, "N", "of graph optimisation", SetsNumber(s.level, 0, 99)},
+      {"entry", kValue, "KEY=VALUE", "a session configuration entry; repeatable",
+       [&s](const std::string& text) {
+         if (text.find('=') == std::string::npos) return InvalidArgument("expected KEY=VALUE");
+         s.entries.push_back(text);
+         return Status();
+       }},
+      {"save", kValue, "DIR", "write the optimised network there", SetsText(s.save)},
+      {"unpacked", kSwitch, "", "… with constants as they are in the file", SetsSwitch(s.unpacked)},
+      {"outputs", kValue, "FILE", "write what sample inputs give", SetsText(s.outputs)},
+      {"seconds", kValue, "S", "of running",
+       SetsSeconds(s.runs_for, Duration::Milliseconds(1), Duration::Seconds(60))},
+  };
+}
+
+int Fail(const Status& status) { return FailCommand(kUsage, 1, status.message()); }
+
+/// Reads the process's anonymous memory all the time, from a thread of its own.
+class AnonymousPeak {
+ public:
+  AnonymousPeak() : thread_([this] { Watch(); }) {}
+  Bytes Stop() {
+    end_ = true;
+    thread_.join();
+    return Bytes(most_.load());
+  }
+
+ private:
+  void Watch() {
+    while (!end_) {
+      const Bytes now = ReadProcessMemory().anonymous;
+      most_ = std::max(most_.load(), now.count());
+      std::this_thread::sleep_for(std::chrono::microseconds(300));
+    }
+  }
+  std::atomic<bool> end_ = false;
+  std::atomic<std::int64_t> most_ = 0;
+  std::thread thread_;
+};
+
+/// From now on the kernel's figure of the greatest resident size counts anew.
+void RestartResidentPeak() { std::ofstream("/proc/self/clear_refs") << "5"; }
+
+/// CPU time of the calling thread: what others compute meanwhile does not count.
+Duration ThreadCpu() {
+  timespec time{};
+  clock_gettime(CLOCK_THREAD_CPUTIME_ID, &time);
+  return Duration::Seconds(time.tv_sec) + Duration::Nanoseconds(time.tv_nsec);
+}
+
+class Measuring {
+ public:
+  Measuring(const Settings& settings, OnnxBackend& backend, DirectorySource& source)
+      : settings_(settings), backend_(backend), source_(source) {}
+
+  Status ReadModel() {
+    Result<ModelDescription> description = source_.Read(settings_.model, {});
+    COTENANT_RETURN_IF_ERROR(description.status());
+    config_ = description->config;
+    if (settings_.level >= 0) {
+      config_.runtime.graph_optimization_level = static_cast<std::int32_t>(settings_.level);
+    }
+    for (const std::string& entry : settings_.entries) {
+      const std::size_t equals = entry.find('=');
+      config_.runtime.session_entries[entry.substr(0, equals)] = entry.substr(equals + 1);
+    }
+    for (const VersionFile& file : description->versions) {
+      if (file.version == settings_.version) file_ = file;
+    }
+    if (file_.path.empty()) return NotFound("the model has no such version");
+    if (!settings_.path.empty()) file_.path = settings_.path;
+    return Status();
+  }
+
+  Status Save() {
+    return backend_.SaveOptimised(file_, config_, settings_.save, !settings_.unpacked);
+  }
+
+  Result<MeasuredForm> Measure() {
+    // Once for what loading brings in for good: code, and what the library builds once.
+    COTENANT_RETURN_IF_ERROR(Load());
+    model_.reset();
+    backend_.Trim();
+    malloc_trim(0);
+    COTENANT_RETURN_IF_ERROR(MeasureLoad());
+    // What a load takes is worth knowing also of a network that takes no input of ours.
+    if (!MeasureRuns().ok()) return measured_;
+    if (!settings_.outputs.empty()) COTENANT_RETURN_IF_ERROR(WriteOutputs());
+    return measured_;
+  }
+
+ private:
+  Status Load() {
+    Result<std::unique_ptr<Executor>> executor = backend_.Load(file_, config_);
+    COTENANT_RETURN_IF_ERROR(executor.status());
+    executor_ = executor->get();
+    Result<ModelConfig> config = source_.Complete(config_, executor_->signature());
+    COTENANT_RETURN_IF_ERROR(config.status());
+    model_ = std::make_shared<ServedModel>(
+        ModelId{}, file_.version, *config, source_.Render(*config), *std::move(executor),
+        telemetry_.ForModel(config->name, std::to_string(file_.version)));
+    return Status();
+  }
+
+  Status MeasureLoad() {
+    const ProcessMemory before = ReadProcessMemory();
+    RestartResidentPeak();
+    AnonymousPeak watched;
+    const Instant began = MonotonicNow();
+    const Status status = Load();
+    measured_.cost.load_takes = MonotonicNow() - began;
+    const ProcessMemory after = ReadProcessMemory();
+    const Bytes most_anonymous = watched.Stop() - before.anonymous;
+    COTENANT_RETURN_IF_ERROR(status);
+    malloc_trim(0);
+    const LoadFacts facts = model_->facts();
+    VariantCost& cost = measured_.cost;
+    cost.mapped = facts.mapped;
+    cost.anonymous = std::max(facts.anonymous, ReadProcessMemory().anonymous - before.anonymous);
+    // The kernel's figure misses no moment, but holds pages of files too. Those that are there
+    // afterwards are of mapped weights, which count in full.
+    const Bytes all = after.resident_peak - before.resident - (after.file - before.file);
+    cost.transition_peak = cost.mapped + std::max({cost.anonymous, most_anonymous, all});
+    return Status();
+  }
+
+  Status MeasureRuns() {
+    Status failure;
+    std::optional<std::int64_t> usual;
+    bool any_open = false;
+    for (const std::int64_t open : kOpenDimensions) {
+      Result<ModelInputs> inputs = ModelInputs::Make(*model_, {}, open, RowsMost());
+      COTENANT_RETURN_IF_ERROR(inputs.status());
+      any_open = inputs->any_open();
+      const Status status = MeasureShape(*inputs, 1, settings_.runs_for);
+      if (status.ok()) {
+        inputs_.emplace(*std::move(inputs));
+        usual = open;
+        break;
+      }
+      if (failure.ok()) failure = status;
+      if (!any_open) break;
+    }
+    if (!usual) return failure;
+    measured_.cost.run_peak = measured_.shapes[0].run_peak;
+    measured_.run_takes = measured_.shapes[0].run_takes;
+    const Duration shortly = settings_.runs_for / 4;
+    if (RowsMost() > 1) MeasureMore(*inputs_, RowsMost(), shortly);
+    if (any_open && *usual < kLongDimension) {
+      Result<ModelInputs> longer = ModelInputs::Make(*model_, {}, kLongDimension, 1);
+      if (longer.ok()) MeasureMore(*longer, 1, shortly);
+    }
+    return Status();
+  }
+
+  /// Larger inputs than the usual, if the network takes them.
+  void MeasureMore(const ModelInputs& inputs, std::int32_t rows, Duration lasts) {
+    if (!MeasureShape(inputs, rows, lasts).ok()) return;
+  }
+
+  std::int32_t RowsMost() const {
+    return std::clamp(model_->config().max_batch_size, 1, kRowsMost);
+  }
+
+  Status MeasureShape(const ModelInputs& inputs, std::int32_t rows, Duration lasts) {
+    Random random(2);
+    const std::vector<InputTensor> tensors = inputs.Request(rows, random);
+    const Member member{tensors, rows};
+    const std::unique_ptr<Run> run = executor_->NewRun();
+    MeasuredShape shape{rows, inputs.shapes_text(), {}, {}};
+    std::vector<Duration> times;
+    const bool alone = model_->config().runtime.intra_op_threads <= 1;
+    const Instant until = MonotonicNow() + lasts;
+    // The first run makes room, and does not count.
+    for (int i = 0; i <= kRunsMin || MonotonicNow() < until; ++i) {
+      const Instant began = MonotonicNow();
+      const Duration cpu_before = ThreadCpu();
+      COTENANT_RETURN_IF_ERROR(run->Execute(std::span(&member, 1), ~std::uint64_t{0}));
+      const Duration took = alone ? ThreadCpu() - cpu_before : MonotonicNow() - began;
+      if (i > 0) times.push_back(took);
+      shape.run_peak = std::max(shape.run_peak, run->Peak());
+      run->Recycle();
+    }
+    std::ranges::nth_element(times, times.begin() + static_cast<std::ptrdiff_t>(times.size() / 2));
+    shape.run_takes = times[times.size() / 2];
+    measured_.shapes.push_back(std::move(shape));
+    return Status();
+  }
+
+  /// For each sample and output its size and its bytes.
+  Status WriteOutputs() {
+    std::ofstream file(settings_.outputs, std::ios::binary | std::ios::trunc);
+    Random random(3);
+    const std::unique_ptr<Run> run = executor_->NewRun();
+    for (int sample = 0; sample < kSamples; ++sample) {
+      const std::vector<InputTensor> tensors = inputs_->Request(1, random);
+      const Member member{tensors, 1};
+      COTENANT_RETURN_IF_ERROR(run->Execute(std::span(&member, 1), ~std::uint64_t{0}));
+      for (const OutputTensor& output : run->Outputs(0)) {
+        const auto type = static_cast<std::uint64_t>(output.datatype);
+        const std::uint64_t size = output.bytes.size();
+        const std::uint64_t row =
+            output.shape.rank() == 0
+                ? 1
+                : static_cast<std::uint64_t>(output.shape[output.shape.rank() - 1]);
+        for (const std::uint64_t number : {type, row, size}) {
+          file.write(reinterpret_cast<const char*>(&number), sizeof(number));
+        }
+        file.write(reinterpret_cast<const char*>(output.bytes.data()),
+                   static_cast<std::streamsize>(size));
+      }
+      run->Recycle();
+    }
+    file.close();
+    return file ? Status() : Unavailable("'" + settings_.outputs + "' cannot be written");
+  }
+
+  const Settings& settings_;
+  OnnxBackend& backend_;
+  DirectorySource& source_;
+  Telemetry telemetry_;
+  ModelConfig config_;
+  VersionFile file_;
+  std::shared_ptr<ServedModel> model_;
+  Executor* executor_ = nullptr;  ///< The model's.
+  std::optional<ModelInputs> inputs_;
+  MeasuredForm measured_;
+};
+
+}  // namespace
+
+int MeasureNetwork(std::span<const std::string> arguments) {
+  Settings settings;
+  const CommandLine line = ReadCommandLine(kUsage, Flags(settings), arguments);
+  if (line.exit) return *line.exit;
+  settings.repository = line.words[0];
+  settings.model = line.words[1];
+  mallopt(M_MMAP_THRESHOLD, 1 << 20);  // As `serve` with a budget.
+  mallopt(M_TRIM_THRESHOLD, 1 << 20);
+  DirectorySource source({settings.repository});
+  Result<std::unique_ptr<OnnxBackend>> backend = OnnxBackend::Create({});
+  if (!backend.ok()) return Fail(backend.status());
+  Measuring measuring(settings, **backend, source);
+  if (const Status status = measuring.ReadModel(); !status.ok()) return Fail(status);
+  if (!settings.save.empty()) {
+    const Status status = measuring.Save();
+    return status.ok() ? 0 : Fail(status);
+  }
+  const Result<MeasuredForm> measured = measuring.Measure();
+  if (!measured.ok()) return Fail(measured.status());
+  std::fputs(MeasuredText(*measured).c_str(), stdout);
+  return 0;
+}
+
+}  // namespace cotenant

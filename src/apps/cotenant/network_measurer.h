@@ -1,0 +1,59 @@
+#pragma once
+
+/// What a network takes, measured in a process that does nothing else: this program starts itself
+/// with `measure-network`. A network that crashes or hangs ends that process alone.
+///
+/// Blocks until the other process has ended, for a bounded time. Any thread.
+
+#include <cstdint>
+#include <map>
+#include <string>
+#include <vector>
+
+#include "base/result.h"
+#include "base/time.h"
+#include "catalog/prepared.h"
+
+namespace cotenant {
+
+/// What to load.
+struct NetworkToMeasure {
+  std::string repository;  ///< The model's folder lies in it.
+  std::string model;
+  std::int64_t version = 1;
+  std::string path;  ///< A form of the model's network; empty: as shipped.
+  std::int32_t graph_optimization_level = -1;  ///< Negative: as the model's.
+  std::map<std::string, std::string> session_entries;
+};
+
+class NetworkMeasurer {
+ public:
+  /// `runs_for`: how long the network is run. `lasts_max`: of the whole.
+  NetworkMeasurer(Duration runs_for, Duration lasts_max)
+      : runs_for_(runs_for), lasts_max_(lasts_max) {}
+
+  /// With `outputs`, what sample inputs give is written to that file.
+  Result<MeasuredForm> Measure(const NetworkToMeasure& network,
+                               const std::string& outputs = {}) const;
+  /// Writes the optimised network to `folder` (see `OnnxBackend::SaveOptimised`).
+  Status Save(const NetworkToMeasure& network, const std::string& folder, bool prepacked) const;
+
+ private:
+  Result<std::string> Start(const NetworkToMeasure& network, std::vector<std::string> more) const;
+
+  Duration runs_for_;
+  Duration lasts_max_;
+};
+
+/// How alike two files are that `Measure` wrote: the share of answers that agree, in thousandths of
+/// a percent. Probabilities of classes agree when nine rows of ten have the same greatest, other
+/// numbers when they point the same way (cosine of 0.99 at least), all else when it is equal.
+/// `same` is true when all of them differ by no more than rounding (cosine of 0.99999).
+/// FailedPrecondition when they cannot be compared.
+struct Agreement {
+  std::int32_t milli = 0;
+  bool same = false;
+};
+Result<Agreement> CompareOutputs(const std::string& one, const std::string& other);
+
+}  // namespace cotenant

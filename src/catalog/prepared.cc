@@ -1,0 +1,90 @@
+#include "catalog/prepared.h"
+
+#include <algorithm>
+
+namespace cotenant {
+namespace {
+
+// Less is noise.
+constexpr double kLessMemory = 0.97;
+constexpr double kLessRun = 0.95;
+constexpr double kLessLoad = 0.8;
+
+bool Less(std::int64_t one, std::int64_t other, double share) {
+  return static_cast<double>(one) < static_cast<double>(other) * share;
+}
+
+bool WinsSomething(const MeasuredForm& one, const MeasuredForm& over) {
+  return Less(TakenBy(one).count(), TakenBy(over).count(), kLessMemory) ||
+         Less(one.run_takes.nanoseconds(), over.run_takes.nanoseconds(), kLessRun) ||
+         Less(one.cost.load_takes.nanoseconds(), over.cost.load_takes.nanoseconds(), kLessLoad);
+}
+
+/// The exact form that is to serve; none: the network as shipped is better.
+const PreparedForm* BestOf(const std::vector<PreparedForm>& forms, const MeasuredForm& shipped) {
+  Duration fastest = shipped.run_takes;
+  for (const PreparedForm& form : forms) {
+    if (IsExact(form)) fastest = std::min(fastest, form.measured.run_takes);
+  }
+  const PreparedForm* best = nullptr;
+  const MeasuredForm* least = &shipped;
+  for (const PreparedForm& form : forms) {
+    const bool slow =
+        Less(fastest.nanoseconds(), form.measured.run_takes.nanoseconds(), 1 / kSlowerMost);
+    if (!IsExact(form) || slow || !WinsSomething(form.measured, *least)) continue;
+    const bool smaller = TakenBy(form.measured) <= TakenBy(*least);
+    // As large as the network as shipped, but sooner there.
+    const bool sooner = least == &shipped &&
+                        !Less(TakenBy(*least).count(), TakenBy(form.measured).count(), kLessMemory);
+    if (!smaller && !sooner) continue;
+    best = &form;
+    least = &form.measured;
+  }
+  return best;
+}
+
+}  // namespace
+
+void KeepWinners(std::vector<PreparedForm> tried, PreparedNetwork& network) {
+  const auto drop = [&network](const PreparedForm& form, std::string reason) {
+    network.dropped.push_back({form.name, std::move(reason)});
+  };
+  std::vector<PreparedForm> kept;
+  for (std::size_t i = 0; i < tried.size(); ++i) {
+    const PreparedForm& form = tried[i];
+    if (form.accuracy.milli < kAgreementMin) {
+      drop(form, "its answers agree in " + AccuracyText(form.accuracy.milli) + " % only");
+      continue;
+    }
+    if (network.shipped && !WinsSomething(form.measured, *network.shipped)) {
+      drop(form, "it wins neither memory nor time over the network as shipped");
+      continue;
+    }
+    const auto beats = [&](const PreparedForm& other) {
+      const std::size_t at = static_cast<std::size_t>(&other - tried.data());
+      if (at == i || other.accuracy.milli < form.accuracy.milli) return false;
+      if (WinsSomething(form.measured, other.measured)) return false;
+      // Of two that are alike the first stays.
+      return at < i || WinsSomething(other.measured, form.measured);
+    };
+    const auto better = std::ranges::find_if(tried, beats);
+    if (better != tried.end()) {
+      drop(form, "it wins neither memory nor time over '" + better->name + "'");
+      continue;
+    }
+    kept.push_back(form);
+  }
+  const PreparedForm* best = network.shipped ? BestOf(kept, *network.shipped) : nullptr;
+  if (best == nullptr) {
+    for (const PreparedForm& form : kept) {
+      if (IsExact(form)) drop(form, "the network as shipped takes less, or is much faster");
+    }
+    std::erase_if(kept, IsExact);
+  } else {
+    std::rotate(kept.begin(), kept.begin() + (best - kept.data()),
+                kept.begin() + (best - kept.data()) + 1);
+  }
+  network.forms = std::move(kept);
+}
+
+}  // namespace cotenant

@@ -1,0 +1,91 @@
+#include "catalog/prepared.h"
+
+#include <gtest/gtest.h>
+
+namespace cotenant {
+namespace {
+
+MeasuredForm Measured(std::int64_t mebibytes, std::int64_t run_us, std::int64_t load_ms) {
+  MeasuredForm measured;
+  measured.cost.mapped = Bytes::MiB(mebibytes);
+  measured.cost.load_takes = Duration::Milliseconds(load_ms);
+  measured.run_takes = Duration::Microseconds(run_us);
+  return measured;
+}
+
+PreparedForm Form(const std::string& name, MeasuredForm measured,
+                  std::int32_t accuracy = kFullAccuracy) {
+  PreparedForm form;
+  form.name = name;
+  form.measured = std::move(measured);
+  form.accuracy = {accuracy, AccuracySource::kAgreement};
+  return form;
+}
+
+std::vector<std::string> Names(const PreparedNetwork& network) {
+  std::vector<std::string> names;
+  for (const PreparedForm& form : network.forms) names.push_back(form.name);
+  return names;
+}
+
+using List = std::vector<std::string>;
+
+TEST(KeepWinners, WhatTakesLeastAndIsNotMuchSlowerIsTheOneToServe) {
+  PreparedNetwork network;
+  network.shipped = Measured(100, 1'000, 100);
+  KeepWinners({Form("fast", Measured(90, 1'000, 20)), Form("little", Measured(50, 1'200, 20)),
+               Form("slow", Measured(20, 2'000, 20))},
+              network);
+  EXPECT_EQ(Names(network), (List{"little", "fast", "slow"}));
+  EXPECT_TRUE(network.dropped.empty());
+}
+
+TEST(KeepWinners, WhatWinsNothingIsDroppedWithTheReason) {
+  PreparedNetwork network;
+  network.shipped = Measured(100, 1'000, 100);
+  KeepWinners({Form("good", Measured(50, 1'000, 20)), Form("worse", Measured(60, 1'000, 20)),
+               Form("useless", Measured(100, 1'000, 100))},
+              network);
+  EXPECT_EQ(Names(network), List{"good"});
+  ASSERT_EQ(network.dropped.size(), 2U);
+  EXPECT_EQ(network.dropped[0].name, "worse");
+  EXPECT_NE(network.dropped[0].reason.find("'good'"), std::string::npos);
+  EXPECT_NE(network.dropped[1].reason.find("as shipped"), std::string::npos);
+}
+
+TEST(KeepWinners, OfTwoThatAreAlikeTheFirstStays) {
+  PreparedNetwork network;
+  network.shipped = Measured(100, 1'000, 100);
+  KeepWinners({Form("one", Measured(50, 1'000, 20)), Form("two", Measured(50, 1'010, 21))},
+              network);
+  EXPECT_EQ(Names(network), List{"one"});
+}
+
+TEST(KeepWinners, ALossyFormIsNeverTheOneToServe) {
+  PreparedNetwork network;
+  network.shipped = Measured(100, 1'000, 100);
+  KeepWinners({Form("exact", Measured(90, 1'000, 20)), Form("int8", Measured(20, 500, 20), 99'000),
+               Form("bad", Measured(10, 500, 20), 50'000)},
+              network);
+  EXPECT_EQ(Names(network), (List{"exact", "int8"}));
+  EXPECT_EQ(network.dropped.at(0).name, "bad");
+}
+
+TEST(KeepWinners, AsLargeButSoonerThereIsServed) {
+  PreparedNetwork network;
+  network.shipped = Measured(100, 1'000, 100);
+  KeepWinners({Form("sooner", Measured(101, 1'000, 20))}, network);
+  EXPECT_EQ(Names(network), List{"sooner"});
+}
+
+TEST(KeepWinners, TheNetworkAsShippedStaysWhereItIsBetter) {
+  PreparedNetwork network;
+  network.shipped = Measured(20, 1'000, 100);
+  KeepWinners({Form("large", Measured(100, 1'000, 20)), Form("slow", Measured(10, 3'000, 90))},
+              network);
+  EXPECT_EQ(Names(network), List{});
+  EXPECT_EQ(network.dropped.size(), 2U);
+}
+
+}  // namespace
+}  // namespace cotenant
