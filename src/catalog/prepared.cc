@@ -14,24 +14,46 @@ bool Less(std::int64_t one, std::int64_t other, double share) {
   return static_cast<double>(one) < static_cast<double>(other) * share;
 }
 
+/// Run times by shape: what is as fast with one row may be slow with several.
+std::vector<Duration> RunTimes(const MeasuredForm& form) {
+  std::vector<Duration> times = {form.run_takes};
+  for (const MeasuredShape& shape : form.shapes) times.push_back(shape.run_takes);
+  return times;
+}
+
+/// Is one of the run times less than `share` of the other's?
+bool Faster(const MeasuredForm& one, const MeasuredForm& other, double share) {
+  const std::vector<Duration> times = RunTimes(one);
+  const std::vector<Duration> others = RunTimes(other);
+  for (std::size_t i = 0; i < std::min(times.size(), others.size()); ++i) {
+    if (Less(times[i].nanoseconds(), others[i].nanoseconds(), share)) return true;
+  }
+  return false;
+}
+
 bool WinsSomething(const MeasuredForm& one, const MeasuredForm& over) {
   return Less(TakenBy(one).count(), TakenBy(over).count(), kLessMemory) ||
-         Less(one.run_takes.nanoseconds(), over.run_takes.nanoseconds(), kLessRun) ||
+         Faster(one, over, kLessRun) ||
          Less(one.cost.load_takes.nanoseconds(), over.cost.load_takes.nanoseconds(), kLessLoad);
 }
 
-/// The exact form that is to serve; none: the network as shipped is better.
-const PreparedForm* BestOf(const std::vector<PreparedForm>& forms, const MeasuredForm& shipped) {
-  Duration fastest = shipped.run_takes;
-  for (const PreparedForm& form : forms) {
-    if (IsExact(form)) fastest = std::min(fastest, form.measured.run_takes);
-  }
+/// The form that is to serve; none: the network as shipped is better.
+const PreparedForm* BestOf(const std::vector<PreparedForm>& forms, const MeasuredForm& shipped,
+                           std::int32_t agreement_min) {
+  const auto may_serve = [agreement_min](const PreparedForm& form) {
+    return form.accuracy.milli >= agreement_min;
+  };
+  const auto is_slow = [&](const MeasuredForm& form) {
+    return Faster(shipped, form, 1 / kSlowerMost) ||
+           std::ranges::any_of(forms, [&](const PreparedForm& other) {
+             return may_serve(other) && Faster(other.measured, form, 1 / kSlowerMost);
+           });
+  };
   const PreparedForm* best = nullptr;
   const MeasuredForm* least = &shipped;
   for (const PreparedForm& form : forms) {
-    const bool slow =
-        Less(fastest.nanoseconds(), form.measured.run_takes.nanoseconds(), 1 / kSlowerMost);
-    if (!IsExact(form) || slow || !WinsSomething(form.measured, *least)) continue;
+    if (!may_serve(form) || is_slow(form.measured) || !WinsSomething(form.measured, *least))
+      continue;
     const bool smaller = TakenBy(form.measured) <= TakenBy(*least);
     // As large as the network as shipped, but sooner there.
     const bool sooner = least == &shipped &&
@@ -74,12 +96,16 @@ void KeepWinners(std::vector<PreparedForm> tried, PreparedNetwork& network) {
     }
     kept.push_back(form);
   }
-  const PreparedForm* best = network.shipped ? BestOf(kept, *network.shipped) : nullptr;
+  const PreparedForm* best =
+      network.shipped ? BestOf(kept, *network.shipped, network.served_agreement_min) : nullptr;
   if (best == nullptr) {
+    const auto would_serve = [&network](const PreparedForm& form) {
+      return form.accuracy.milli >= network.served_agreement_min;
+    };
     for (const PreparedForm& form : kept) {
-      if (IsExact(form)) drop(form, "the network as shipped takes less, or is much faster");
+      if (would_serve(form)) drop(form, "the network as shipped takes less, or is much faster");
     }
-    std::erase_if(kept, IsExact);
+    std::erase_if(kept, would_serve);
   } else {
     std::rotate(kept.begin(), kept.begin() + (best - kept.data()),
                 kept.begin() + (best - kept.data()) + 1);

@@ -49,8 +49,11 @@ struct PreparedForm {
 
 struct PreparedNetwork {
   std::optional<MeasuredForm> shipped;
-  /// The first is the one to serve; the others win memory or time over it.
+  /// The first is the one to serve, if it agrees enough; the others win memory or time over it.
   std::vector<PreparedForm> forms;
+  /// A form that agrees less is never served in the network's place. Anything but full accuracy is
+  /// somebody's choice.
+  std::int32_t served_agreement_min = kFullAccuracy;
   struct Dropped {
     std::string name;
     std::string reason;
@@ -62,6 +65,13 @@ struct PreparedNetwork {
 
 /// Does it give the same answers as the network as shipped, but for rounding?
 inline bool IsExact(const PreparedForm& form) { return form.accuracy.milli == kFullAccuracy; }
+
+/// The form that is served in the network's place. Null: the network as shipped is.
+inline const PreparedForm* ServedForm(const PreparedNetwork& network) {
+  if (network.forms.empty()) return nullptr;
+  const PreparedForm& first = network.forms.front();
+  return first.accuracy.milli >= network.served_agreement_min ? &first : nullptr;
+}
 
 /// What it takes while one run of it is under way.
 inline Bytes TakenBy(const MeasuredForm& form) {
@@ -75,9 +85,9 @@ inline constexpr double kSlowerMost = 1.25;
 
 /// Of the forms that were tried, those that win memory, run time or load time against every other
 /// that is at least as accurate, the network as shipped included. The first is the one to serve in
-/// its place: exact, not slower than `kSlowerMost` times the fastest, and of those the one that
-/// takes least; when that is the network as shipped, no exact form is kept. Names of the others,
-/// with the reason, go to `dropped`.
+/// its place: it agrees as `network` asks, is not slower than `kSlowerMost` times the fastest of
+/// those, and takes least of them; when that is the network as shipped, no such form is kept. Names
+/// of the others, with the reason, go to `dropped`.
 void KeepWinners(std::vector<PreparedForm> tried, PreparedNetwork& network);
 
 }  // namespace cotenant

@@ -71,6 +71,18 @@ TEST(KeepWinners, ALossyFormIsNeverTheOneToServe) {
   EXPECT_EQ(network.dropped.at(0).name, "bad");
 }
 
+TEST(KeepWinners, ALossyFormIsServedWhereSomebodyAskedForIt) {
+  PreparedNetwork network;
+  network.shipped = Measured(100, 1'000, 100);
+  network.served_agreement_min = 99'000;
+  KeepWinners({Form("exact", Measured(90, 1'000, 20)), Form("int8", Measured(20, 500, 20), 99'000)},
+              network);
+  EXPECT_EQ(Names(network), (List{"int8", "exact"}));
+  EXPECT_EQ(ServedForm(network)->name, "int8");
+  network.served_agreement_min = kFullAccuracy;
+  EXPECT_EQ(ServedForm(network), nullptr);
+}
+
 TEST(KeepWinners, AsLargeButSoonerThereIsServed) {
   PreparedNetwork network;
   network.shipped = Measured(100, 1'000, 100);

@@ -152,6 +152,8 @@ PreparedNetwork ToNetwork(const PreparedKey& key, const Json& json) {
     network.dropped.push_back({Text(dropped, "name"), Text(dropped, "reason")});
   }
   network.tries = static_cast<std::int32_t>(Integer(json, "tries", 1 << 20));
+  network.served_agreement_min =
+      static_cast<std::int32_t>(Integer(json, "served_agreement_min_milli", kFullAccuracy));
   return network;
 }
 
@@ -177,6 +179,7 @@ std::string ManifestText(const PreparedKey& key, const PreparedNetwork& network)
   json["onnxruntime_version"] = key.onnxruntime_version;
   json["options"] = key.options;
   json["tries"] = network.tries;
+  json["served_agreement_min_milli"] = network.served_agreement_min;
   if (network.shipped) json["shipped"] = ToJson(*network.shipped);
   json["forms"] = Json::array();
   for (const PreparedForm& form : network.forms) json["forms"].push_back(ToJson(form));

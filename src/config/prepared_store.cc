@@ -222,7 +222,8 @@ Status PreparedStore::Keep(const PreparedKey& key, PreparedNetwork network, cons
   return status;
 }
 
-std::vector<std::string> PreparedStore::LimitSize(Bytes most, const PreparedKey& kept) const {
+std::vector<std::string> PreparedStore::LimitSize(Bytes most,
+                                                  fs::file_time_type unused_since) const {
   struct Entry {
     fs::file_time_type used;
     fs::path folder;
@@ -231,14 +232,13 @@ std::vector<std::string> PreparedStore::LimitSize(Bytes most, const PreparedKey&
   std::vector<Entry> entries;
   Bytes sum;
   std::error_code error;
-  const fs::path stays = FolderOf(kept);
   for (fs::directory_iterator it(folder_ / kNetworks, error), end; !error && it != end;
        it.increment(error)) {
     std::error_code ignored;
     const Bytes size = SizeOf(it->path());
     sum += size;
-    if (it->path() == stays) continue;
-    entries.push_back({fs::last_write_time(it->path() / kManifest, ignored), it->path(), size});
+    const fs::file_time_type used = fs::last_write_time(it->path() / kManifest, ignored);
+    if (used < unused_since) entries.push_back({used, it->path(), size});
   }
   std::ranges::sort(
       entries, {}, [](const Entry& entry) { return std::pair(entry.used, entry.folder.string()); });

@@ -49,9 +49,10 @@ class PreparedStore {
   /// here, and everything is on the disk when it returns. The building folder is gone afterwards,
   /// also after an error.
   Status Keep(const PreparedKey& key, PreparedNetwork network, const std::filesystem::path& built);
-  /// Networks leave, the longest unused first, until the others take no more than this; `kept`
-  /// stays. Gives the names of those that left.
-  std::vector<std::string> LimitSize(Bytes most, const PreparedKey& kept) const;
+  /// Networks leave, the longest unused first, until the others take no more than this; those used
+  /// since `unused_since` stay. Gives the names of those that left.
+  std::vector<std::string> LimitSize(Bytes most,
+                                     std::filesystem::file_time_type unused_since) const;
 
   const std::filesystem::path& folder() const { return folder_; }
 

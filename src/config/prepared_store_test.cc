@@ -5,6 +5,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <chrono>
 #include <cstdlib>
 #include <fstream>
 
@@ -146,11 +147,13 @@ TEST_F(PreparedStoreTest, AFullCacheLosesTheLongestUnused) {
     const std::string name = "n" + std::to_string(i + 1);
     utimensat(AT_FDCWD, (store.Find(Key(name)).folder / "manifest.json").c_str(), at, 0);
   }
+  const fs::file_time_type began =
+      fs::last_write_time(store.Find(Key("n3")).folder / "manifest.json") + std::chrono::seconds(1);
   store.NoteUse(Key("n1"));
-  EXPECT_EQ(store.LimitSize(Bytes(250'000), Key("n3")).size(), 1U);
+  EXPECT_EQ(store.LimitSize(Bytes(250'000), began).size(), 1U);
   EXPECT_FALSE(store.Find(Key("n2")).network);
-  EXPECT_EQ(store.LimitSize(Bytes(1'000), Key("n3")).size(), 1U);
-  EXPECT_TRUE(store.Find(Key("n3")).network) << "what was just built stays";
+  EXPECT_EQ(store.LimitSize(Bytes(1'000), began).size(), 1U);
+  EXPECT_TRUE(store.Find(Key("n1")).network) << "what is in use stays";
 }
 
 TEST_F(PreparedStoreTest, WithoutAFolderNothingIsFoundAndNothingBuilt) {

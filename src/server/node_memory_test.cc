@@ -36,7 +36,7 @@ class NodeMemoryTest : public LiveNodeTest {
  protected:
   void Start(Bytes models) {
     if (models > Bytes()) {
-      options_.memory = {models + Bytes::MiB(1), Bytes(), Bytes(), Bytes::MiB(1), models};
+      options_.memory = {models + Bytes::MiB(1), Bytes::MiB(1), Bytes(), models};
     }
     options_.scheduler.memory = models;
     options_.scheduler.run_peak_floor = Bytes::KiB(64);

@@ -64,7 +64,7 @@ def test_each_network_has_a_form_that_loads_with_less(prepared):
         assert best["mapped_bytes"] >= INPUT * 2048 * 4
         if not SANITIZED:
             assert best["anonymous_bytes"] < 4 * MIB < network["shipped"]["anonymous_bytes"]
-            assert best["load_peak_bytes"] < network["shipped"]["load_peak_bytes"]
+        assert best["load_peak_bytes"] >= best["mapped_bytes"] + best["anonymous_bytes"]
         reasons = {dropped["name"]: dropped["reason"] for dropped in network["dropped"]}
         assert all(reasons.values()) and len(network["forms"]) + len(reasons) == 3
 
@@ -175,14 +175,16 @@ def test_a_cache_that_may_only_be_read_serves(repository, cache):
         subprocess.run(["umount", str(place)], check=True)
 
 
-def test_a_small_cache_loses_the_longest_unused(repository, cache):
-    manifests = sorted(cache.rglob("manifest.json"))
-    for age, manifest in enumerate(manifests):
-        os.utime(manifest, (1_000_000 + age, 1_000_000 + age))
-    shutil.rmtree(manifests[-1].parent)
-    outcome = prepare(repository[0], cache, "--cache-size=24MiB")
-    assert "left the full cache" in outcome.stdout
-    assert not manifests[0].exists() and manifests[-1].exists()
+def test_a_small_cache_loses_what_no_network_of_the_repository_needs(repository, cache, tmp_path):
+    for manifest in cache.rglob("manifest.json"):
+        os.utime(manifest, (1_000_000, 1_000_000))
+    one = tmp_path / "models"
+    shutil.copytree(repository[0] / "model_0", one / "model_0")
+    shutil.copytree(TREE / "add", one / "add")
+    outcome = prepare(one, cache, "--cache-size=1MiB")
+    assert outcome.stdout.count("left the full cache") == MODELS - 1
+    assert "2 networks: 1 prepared, 1 were" in outcome.stdout
+    assert f"{MODELS} networks: {MODELS - 1} prepared, 1 were" in prepare(repository[0], cache).stdout
 
 
 def test_a_network_that_cannot_be_loaded_fails_alone(repository, tmp_path):

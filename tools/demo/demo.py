@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
-"""Serves seven real networks, drives each with real inputs through tritonclient, and prints what
-they recognised.
+"""Serves seven real networks in two fifths of the memory that they take together as shipped, drives
+each with real inputs through tritonclient, and prints what they recognised and what the little memory
+cost: cold starts, and how long cold and warm answers take.
 
 The server stays up; a later run uses it again, or replaces it after a new build. `make demo` builds
 and fetches first.
@@ -12,6 +13,7 @@ import json
 import os
 import pathlib
 import platform
+import subprocess
 import sys
 import time
 
@@ -35,6 +37,7 @@ class Caller:
         self.module = module
         self.client = module.InferenceServerClient(address)
         self.milliseconds = []
+        self.by_start = {"warm": [], "cold": []}
 
     def __call__(self, model, inputs, outputs, classes=0):
         tensors = []
@@ -46,12 +49,22 @@ class Caller:
             tensors.append(tensor)
         wanted = [self.module.InferRequestedOutput(name, class_count=classes) for name in outputs]
         started = time.perf_counter()
-        answer = self.client.infer(model, tensors, outputs=wanted)
+        # A request that names its tenant is told whether the network was in memory.
+        answer = self.client.infer(model, tensors, outputs=wanted, parameters={"tenant": "default"})
         self.milliseconds.append((time.perf_counter() - started) * 1e3)
+        self.by_start[start_of(answer)].append(self.milliseconds[-1])
         return {name: answer.as_numpy(name) for name in outputs}
 
     def close(self):
         self.client.close()
+
+
+def start_of(answer):
+    """"warm", or "cold" when the network was not in memory as the request arrived."""
+    response = answer.get_response()
+    if isinstance(response, dict):
+        return response["parameters"]["start"]
+    return response.parameters["start"].string_param
 
 
 def percentile(values, share):
@@ -127,9 +140,84 @@ def run(server, options):
                 row["recognised"] + ("" if row["right"] else "   <-- WRONG"),
             ]
         )
+    cost = cost_of_turns(server, tasks, callers["http"])
     for caller in callers.values():
         caller.close()
-    return rows
+    return rows, cost
+
+
+def cost_of_turns(server, tasks, caller):
+    """Asks all networks in turn, so that those that are out come back; what that costs."""
+    before = totals(server.memory())
+    caller.by_start = {"warm": [], "cold": []}
+    for _ in range(3):
+        for task in tasks.values():
+            task(caller)
+    after = totals(server.memory())
+    cost = {name: after[name] - before[name] for name in after}
+    cost["requests"] = sum(len(times) for times in caller.by_start.values())
+    for start, times in caller.by_start.items():
+        cost[f"{start}_p50_ms"] = percentile(times, 0.5) if times else None
+        cost[f"{start}_max_ms"] = max(times) if times else None
+    return cost
+
+
+def totals(memory):
+    names = ("cold_starts", "loads", "load_seconds", "evictions")
+    return {name: sum(row[name] for row in memory["models"]) for name in names}
+
+
+def print_cost(server, cost, shipped):
+    mib = 1 << 20
+    memory = server.memory()
+    models = memory["budget"]["models"]
+    print(
+        f"\nMemory: {models / mib:.1f} MiB for networks that take {shipped / mib:.1f} MiB as shipped "
+        f"({models / shipped:.0%}); budget {memory['budget']['total'] / mib:.1f} MiB, of it "
+        f"{memory['budget']['base'] / mib:.1f} for the program and {memory['budget']['requests'] / mib:.1f} "
+        f"for requests; most ever resident {memory['process']['resident_peak'] / mib:.1f} MiB"
+    )
+    taken = ", ".join(
+        f"{row['name']} {(row['mapped'] + row['anonymous']) / mib:.1f}" for row in memory["models"]
+    )
+    print(f"Prepared they take, in MiB: {taken}")
+    print(
+        f"Asked in turn, {cost['requests']} requests: {cost['cold_starts']} cold starts, {cost['loads']} loads in "
+        f"{cost['load_seconds']:.2f} s, {cost['evictions']} evictions"
+    )
+    for start in ("warm", "cold"):
+        if cost[f"{start}_p50_ms"] is not None:
+            print(
+                f"  {start} answers: median {cost[f'{start}_p50_ms']:.2f} ms, "
+                f"longest {cost[f'{start}_max_ms']:.2f} ms"
+            )
+
+
+def prepare(options, folder):
+    """Fills the cache, once, and gives what the networks take together as shipped."""
+    report = folder / "prepared.json"
+    outcome = subprocess.run(
+        [
+            options.server,
+            "prepare",
+            options.models,
+            f"--cache-dir={folder / 'cache'}",
+            f"--quantiser={ROOT / 'tools' / 'quantise'}",
+            # The table below shows whether the answers are still right.
+            f"--agreement={options.agreement}",
+            f"--json={report}",
+        ],
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    if outcome.returncode != 0:
+        sys.exit(f"demo: preparing failed:\n{outcome.stdout}")
+    print("demo: " + outcome.stdout.splitlines()[-1])
+    networks = json.loads(report.read_text())["networks"]
+    return sum(
+        network["shipped"]["mapped_bytes"] + network["shipped"]["anonymous_bytes"]
+        for network in networks
+    )
 
 
 def main():
@@ -143,6 +231,18 @@ def main():
     )
     parser.add_argument("--json", metavar="FILE", help="write the table there too")
     parser.add_argument(
+        "--share",
+        type=float,
+        default=0.4,
+        help="memory for the networks, of what they take together as shipped",
+    )
+    parser.add_argument(
+        "--agreement",
+        type=int,
+        default=95,
+        help="an int8 form that agrees in so many percent of its answers may be served",
+    )
+    parser.add_argument(
         "--stop", action="store_true", help="only stop the server that an earlier run left"
     )
     options = parser.parse_args()
@@ -151,16 +251,19 @@ def main():
     if options.stop:
         print("demo: stopped the server" if server.stop() else "demo: no server of an earlier run")
         return
-    server.reuse_or_start()
+    shipped = prepare(options, server.folder)
+    server.reuse_or_start(int(options.share * shipped))
     broken = server.unavailable()
     for name, reason in broken:
         print(f"demo: {name} does not serve: {reason}", file=sys.stderr)
     if broken:
         sys.exit(1)
-    rows = run(server, options)
+    rows, cost = run(server, options)
+    print_cost(server, cost, shipped)
     if options.json:
         report = {
             "networks": rows,
+            "memory": server.memory() | {"shipped_bytes": shipped, "cost": cost},
             "cpus": len(os.sched_getaffinity(0)),
             "machine": platform.machine(),
         }

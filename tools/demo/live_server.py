@@ -60,15 +60,36 @@ class LiveServer:
     def address(self, kind):
         return f"127.0.0.1:{self.ports[kind]}"
 
-    def reuse_or_start(self):
-        """Keeps a server that an earlier run left, unless it is of an older build or does not
-        answer.
+    def memory(self):
+        """What the server says of its memory."""
+        with urllib.request.urlopen(
+            f"http://{self.address('http')}/cotenant/v1/memory", timeout=10
+        ) as reply:
+            return json.load(reply)
+
+    def reuse_or_start(self, for_models):
+        """Keeps a server that an earlier run left, unless it is of an older build, has another
+        memory for models (in bytes), or does not answer.
         """
-        if self.find() and self.is_current() and self.answers():
+        if self.find() and self.is_current() and self.answers() and self.has(for_models):
             print(f"demo: using the server that runs already (process {self.pid})")
             return
         self.stop()
-        self.start()
+        self.start(self.budget_for(for_models))
+
+    def has(self, for_models):
+        budget = self.memory()["budget"]
+        return budget is not None and abs(budget["models"] - for_models) < (1 << 20)
+
+    def budget_for(self, for_models):
+        """The budget that leaves so much for models beside the program and its requests."""
+        self.start(4 << 30, "--model-control-mode=explicit")
+        parts = self.memory()["budget"]
+        self.stop()
+        budget = parts["base"] + parts["requests"] + for_models
+        for _ in range(20):  # Requests get an eighth of it at most.
+            budget = parts["base"] + min(parts["requests"], budget // 8) + for_models
+        return budget
 
     def find(self):
         """Whether the process noted by an earlier run still is a server of ours."""
@@ -99,12 +120,20 @@ class LiveServer:
         except (urllib.error.URLError, OSError):
             return False
 
-    def start(self):
+    def start(self, budget, *flags):
         for kind, port in PORTS.items():
             self.ports[kind] = port if is_free(port) else any_free_port()
             if self.ports[kind] != port:
                 print(f"demo: port {port} is taken; {kind} listens on {self.ports[kind]} instead")
-        command = [str(self.binary), "serve", str(self.models)]
+        command = [
+            str(self.binary),
+            "serve",
+            str(self.models),
+            f"--memory={budget}",
+            f"--cache-dir={self.folder / 'cache'}",
+            "--in-flight-bytes-max=16MiB",
+            *flags,
+        ]
         for kind, port in self.ports.items():
             command += [f"--{kind}-port", str(port)]
         with open(self.folder / "server.log", "wb") as log:

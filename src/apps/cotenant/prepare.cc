@@ -52,6 +52,14 @@ std::vector<CommandFlag> Flags(Settings& s) {
        SetsNumber(s.jobs, 1, 64)},
       {"quantiser", kValue, "PROGRAM", "also try int8 forms, made by it (tools/quantise)",
        SetsText(s.options.quantiser)},
+      {"agreement", kValue, "PERCENT",
+       "serve a form that agrees in so many answers (100: only exact)",
+       [&s](const std::string& text) {
+         std::int64_t percent = 100;
+         const Status status = SetsNumber(percent, 90, 100)(text);
+         s.options.served_agreement_min = static_cast<std::int32_t>(percent * 1'000);
+         return status;
+       }},
       {"seconds", kValue, "S", "of running each form (0.3)",
        SetsSeconds(s.options.runs_for, Duration::Milliseconds(1), Duration::Seconds(60))},
       {"json", kValue, "FILE", "write what the table shows", SetsText(s.json)},
@@ -76,6 +84,7 @@ struct Row {
   std::string name;
   ModelConfig config;
   VersionFile file;
+  PreparedKey key;
   PreparedOutcome outcome;
   Status status;
 };
@@ -115,33 +124,32 @@ class StepsBar {
   std::mutex mutex_;
 };
 
-std::vector<Row> RowsOf(DirectorySource& source, const std::vector<std::string>& names) {
+/// All networks, marked as used: what one needs does not leave the cache for another.
+std::vector<Row> RowsOf(DirectorySource& source, const std::vector<std::string>& names,
+                        const PreparedStore& store) {
   std::vector<Row> rows;
   for (const std::string& name : names) {
     Result<ModelDescription> description = source.Read(name, {});
     if (!description.ok()) {
-      rows.push_back({name, {}, {}, {}, description.status()});
+      rows.push_back({name, {}, {}, {}, {}, description.status()});
       continue;
     }
     for (const VersionFile& file : description->versions) {
       const std::string version =
           description->versions.size() > 1 ? " version " + std::to_string(file.version) : "";
-      rows.push_back({name + version, description->config, file, {}, {}});
+      const Result<std::string> hash = NetworkHash(file);
+      const PreparedKey key{hash.ok() ? *hash : "", CpuName(), OnnxRuntimeVersion(),
+                            PreparedOptionsText(description->config.runtime)};
+      rows.push_back({name + version, description->config, file, key, {}, hash.status()});
+      store.NoteUse(key);
     }
   }
   return rows;
 }
 
 void PrepareRow(const Settings& settings, PreparedStore& store, Row& row) {
-  const Result<std::string> hash = NetworkHash(row.file);
-  if (!hash.ok()) {
-    row.status = hash.status();
-    return;
-  }
-  const PreparedKey key{*hash, CpuName(), OnnxRuntimeVersion(),
-                        PreparedOptionsText(row.config.runtime)};
   Result<PreparedOutcome> outcome =
-      PrepareNetwork(settings.repository, row.config, row.file, key, settings.options, store);
+      PrepareNetwork(settings.repository, row.config, row.file, row.key, settings.options, store);
   row.status = outcome.status();
   if (outcome.ok()) row.outcome = *std::move(outcome);
 }
@@ -166,14 +174,17 @@ void PrintTable(const std::vector<Row>& rows) {
       continue;
     }
     const PreparedNetwork& network = row.outcome.network;
-    const bool as_shipped = network.forms.empty() || !IsExact(network.forms.front());
+    const bool as_shipped = ServedForm(network) == nullptr;
     if (network.shipped) {
       PrintForm(row.name, "as shipped", *network.shipped, as_shipped ? "served" : "");
     }
     for (const PreparedForm& form : network.forms) {
       const bool served = !as_shipped && &form == &network.forms.front();
       std::string note = served ? "served" : "";
-      if (!IsExact(form)) note = "agrees in " + AccuracyText(form.accuracy.milli) + " %";
+      if (!IsExact(form)) {
+        note += std::string(served ? ", " : "") + "agrees in " + AccuracyText(form.accuracy.milli) +
+                " %";
+      }
       PrintForm("", form.name, form.measured, note);
     }
     for (const PreparedNetwork::Dropped& dropped : network.dropped) {
@@ -208,6 +219,7 @@ std::string TableJson(const std::vector<Row>& rows, const PreparedStore& store) 
     for (const PreparedForm& form : row.outcome.network.forms) {
       Json one = FormJson(form.measured);
       one["name"] = form.name;
+      one["served"] = ServedForm(row.outcome.network) == &form;
       one["exact"] = IsExact(form);
       one["agreement_percent"] = form.accuracy.milli / 1000.0;
       network["forms"].push_back(std::move(one));
@@ -267,7 +279,7 @@ int Prepare(std::span<const std::string> arguments) {
       settings.cache_dir.empty() ? DefaultCacheDir() : std::filesystem::path(settings.cache_dir);
   PreparedStore store(cache);
   CatchSignals();
-  std::vector<Row> rows = RowsOf(source, *names);
+  std::vector<Row> rows = RowsOf(source, *names, store);
   PrepareAll(settings, store, rows);
   PrintTable(rows);
   std::size_t failed = 0;

@@ -37,6 +37,9 @@ const std::vector<Try>& Tries() {
   return tries;
 }
 
+/// A disk with less is full: the network's graph alone may need it.
+constexpr std::uintmax_t kSpaceMin = std::uintmax_t{1} << 20;
+
 /// Kinds of operators for the quantiser, the most memory won first.
 constexpr const char* kQuantised[] = {"MatMul,Gemm,Gather,LSTM", "MatMul,Gemm"};
 
@@ -63,10 +66,12 @@ class Preparing {
           "it cannot be run with random inputs (give model_warmup in its config.pbtxt)");
     }
     network_.shipped = *std::move(shipped);
+    network_.served_agreement_min = options_.served_agreement_min;
     network_.tries = options_.quantiser.empty() ? kTries : kTriesQuantised;
     for (const Try& one : Tries()) {
       COTENANT_RETURN_IF_ERROR(Step(one.name));
       Note(one.name, Build(one, shipped_, true));
+      COTENANT_RETURN_IF_ERROR(CheckSpace());
     }
     if (!options_.quantiser.empty()) COTENANT_RETURN_IF_ERROR(Quantise());
     KeepWinners(std::move(tried_), network_);
@@ -85,6 +90,14 @@ class Preparing {
     }
     if (options_.progress) options_.progress(shipped_.model + ": " + name);
     return Status();
+  }
+
+  /// A disk that filled up makes every try fail, and says nothing of the network.
+  Status CheckSpace() const {
+    std::error_code error;
+    const fs::space_info space = fs::space(place_, error);
+    if (error || space.available >= kSpaceMin) return Status();
+    return Unavailable("'" + place_.parent_path().string() + "': no space left on the disk");
   }
 
   /// A try that fails is one that was dropped.
@@ -198,7 +211,8 @@ Result<PreparedOutcome> PrepareNetwork(const std::string& repository, const Mode
   PreparedStore::Found found = store.Find(key);
   outcome.remark = found.remark;
   const std::int32_t wanted = options.quantiser.empty() ? kTries : kTriesQuantised;
-  if (found.network && found.network->tries >= wanted) {
+  if (found.network && found.network->tries >= wanted &&
+      found.network->served_agreement_min == options.served_agreement_min) {
     outcome.network = *std::move(found.network);
     outcome.was_there = true;
     return outcome;
@@ -217,7 +231,7 @@ Result<PreparedOutcome> PrepareNetwork(const std::string& repository, const Mode
   }
   COTENANT_RETURN_IF_ERROR(store.Keep(key, *network, *place));
   outcome.network = *std::move(network);
-  outcome.left = store.LimitSize(options.cache_max, key);
+  outcome.left = store.LimitSize(options.cache_max, options.began);
   return outcome;
 }
 

@@ -6,8 +6,10 @@
 /// Blocks for seconds to minutes. Any thread; several networks at the same time.
 
 #include <csignal>
+#include <filesystem>
 #include <functional>
 #include <string>
+#include <vector>
 
 #include "apps/cotenant/network_measurer.h"
 #include "catalog/model_source.h"
@@ -19,9 +21,13 @@ struct PrepareOptions {
   /// The program that makes an int8 network of another: it is called with the files and the kinds
   /// of operators (see tools/quantise). Empty: no such form is tried.
   std::string quantiser;
+  /// See `PreparedNetwork::served_agreement_min`.
+  std::int32_t served_agreement_min = kFullAccuracy;
   Duration runs_for = Duration::Milliseconds(300);
   Duration child_max = Duration::Seconds(120);  ///< Of each process. Raise it for huge networks.
   Bytes cache_max = Bytes::MiB(1024);
+  /// What was used since then does not leave a full cache.
+  std::filesystem::file_time_type began = std::filesystem::file_time_type::clock::now();
   /// Told before each step; empty at the end.
   std::function<void(const std::string& step)> progress;
   /// Set by a signal: give up before the next step.

@@ -1,5 +1,7 @@
 #include "apps/cotenant/prepared_source.h"
 
+#include <algorithm>
+
 #include "config/network_hash.h"
 #include "telemetry/log.h"
 
@@ -26,6 +28,26 @@ VariantSource SourceOf(const PreparedForm& form, const fs::path& folder) {
   source.accuracy = form.accuracy;
   source.cost = form.measured.cost;
   return source;
+}
+
+/// What must be free at some time.
+Bytes RoomFor(const MeasuredForm& form) {
+  return std::max(TakenBy(form), form.cost.transition_peak);
+}
+
+/// The form to serve, or the one that needs least room if that one has too little. Null: as
+/// shipped.
+const PreparedForm* FormWithin(const PreparedNetwork& network, Bytes room) {
+  const PreparedForm* const served = ServedForm(network);
+  if (served == nullptr || room == Bytes() || RoomFor(served->measured) <= room) return served;
+  const PreparedForm* least = served;
+  for (const PreparedForm& form : network.forms) {
+    const bool may = form.accuracy.milli >= network.served_agreement_min;
+    if (may && RoomFor(form.measured) < RoomFor(least->measured)) least = &form;
+  }
+  const bool shipped_is_less =
+      network.shipped && RoomFor(*network.shipped) < RoomFor(least->measured);
+  return shipped_is_less ? nullptr : least;
 }
 
 }  // namespace
@@ -56,10 +78,8 @@ void PreparedSource::FindForm(ModelDescription& description, VersionFile& file, 
   }
   if (found.network && !found.network->forms.empty()) {
     store_.NoteUse(key);
-    for (const PreparedForm& form : found.network->forms) {
-      const bool first = &form == &found.network->forms.front();
-      if (first && IsExact(form)) file.form = SourceOf(form, found.folder);
-    }
+    const PreparedForm* const served = FormWithin(*found.network, options_.room);
+    if (served != nullptr) file.form = SourceOf(*served, found.folder);
   }
   if (file.form) return;
   VariantSource as_shipped;

@@ -24,6 +24,9 @@ struct PreparedSourceOptions {
   std::string onnxruntime_version;
   /// Measure what was never measured? Worth it where memory is limited.
   bool measure = false;
+  /// What models may take. A form whose load can never have so much gives way to one that can.
+  /// Zero: anything.
+  Bytes room;
   /// Could another process take so much now? Asked before one is started.
   std::function<bool(Bytes)> has_room = [](Bytes) { return true; };
 };

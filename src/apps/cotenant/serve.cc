@@ -253,6 +253,12 @@ void Server::OpenCache() {
   options.cpu = CpuName();
   options.onnxruntime_version = OnnxRuntimeVersion();
   options.measure = memory_.limited();
+  if (memory_.limited()) {
+    // Slots keep something for their runs.
+    const SchedulerSettings scheduler = NodeOptionsOf(options_, cpus_, memory_).scheduler;
+    options.room = std::max(
+        memory_.models - Bytes(scheduler.run_peak_floor.count() * scheduler.slots), Bytes(1));
+  }
   options.has_room = [](Bytes more) {
     const auto group = ReadCgroupMemory();
     if (!group || !group->limit) return ReadAvailableMemory() >= more;
