@@ -14,21 +14,16 @@ bool Less(std::int64_t one, std::int64_t other, double share) {
   return static_cast<double>(one) < static_cast<double>(other) * share;
 }
 
-/// Run times by shape: what is as fast with one row may be slow with several.
-std::vector<Duration> RunTimes(const MeasuredForm& form) {
-  std::vector<Duration> times = {form.run_takes};
-  for (const MeasuredShape& shape : form.shapes) times.push_back(shape.run_takes);
-  return times;
+/// Of all shapes together: what is as fast with one row may be slow with several.
+Duration RunTime(const MeasuredForm& form) {
+  Duration sum;
+  for (const MeasuredShape& shape : form.shapes) sum += shape.run_takes;
+  return form.shapes.empty() ? form.run_takes : sum;
 }
 
-/// Is one of the run times less than `share` of the other's?
+/// Are its run times less than `share` of the other's?
 bool Faster(const MeasuredForm& one, const MeasuredForm& other, double share) {
-  const std::vector<Duration> times = RunTimes(one);
-  const std::vector<Duration> others = RunTimes(other);
-  for (std::size_t i = 0; i < std::min(times.size(), others.size()); ++i) {
-    if (Less(times[i].nanoseconds(), others[i].nanoseconds(), share)) return true;
-  }
-  return false;
+  return Less(RunTime(one).nanoseconds(), RunTime(other).nanoseconds(), share);
 }
 
 bool WinsSomething(const MeasuredForm& one, const MeasuredForm& over) {

@@ -58,7 +58,7 @@ class Running:
 
     def __init__(self, repository, *flags):
         self.folder, self.sums = repository
-        self.server = harness.Server([COTENANT, "serve"], self.folder, *flags).wait()
+        self.server = harness.Server([COTENANT, "serve"], self.folder, f"--cache-dir={self.folder}-cache", *flags).wait()
 
     def __enter__(self):
         return self

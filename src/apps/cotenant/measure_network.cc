@@ -33,7 +33,7 @@ constexpr std::int64_t kLongDimension = 224;
 constexpr std::int32_t kRowsMost = 4;
 /// Samples whose outputs are written, for comparing forms.
 constexpr int kSamples = 16;
-constexpr int kRunsMin = 3;
+constexpr int kRunsMin = 9;
 
 struct Settings {
   std::string repository;
