@@ -16,7 +16,7 @@ nlohmann::json JsonOf(const HttpClient::Answer& answer) {
 /// For models and their runs.
 NodeOptions Budget(Bytes models) {
   NodeOptions options;
-  options.memory = {models + Bytes::MiB(30), Bytes::MiB(20), Bytes::MiB(9), Bytes::MiB(1), models};
+  options.memory = {models + Bytes::MiB(30), Bytes::MiB(20), Bytes::MiB(10), models};
   options.scheduler.memory = models;
   options.scheduler.run_peak_floor = Bytes::KiB(64);
   return options;
