@@ -13,7 +13,7 @@
 namespace cotenant {
 namespace {
 
-constexpr double kAlikeCosine = 0.99;
+constexpr double kAlikeCosine = 0.95;
 constexpr double kSameCosine = 0.99999;
 constexpr double kSameGreatestShare = 0.9;
 

@@ -47,7 +47,7 @@ class NetworkMeasurer {
 
 /// How alike two files are that `Measure` wrote: the share of answers that agree, in thousandths of
 /// a percent. Probabilities of classes agree when nine rows of ten have the same greatest, other
-/// numbers when they point the same way (cosine of 0.99 at least), all else when it is equal.
+/// numbers when they point the same way (cosine of 0.95 at least), all else when it is equal.
 /// `same` is true when all of them differ by no more than rounding (cosine of 0.99999).
 /// FailedPrecondition when they cannot be compared.
 struct Agreement {

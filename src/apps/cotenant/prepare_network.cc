@@ -144,7 +144,7 @@ class Preparing {
     for (const char* const operators : kQuantised) {
       COTENANT_RETURN_IF_ERROR(Step("int8"));
       status = QuantiseOnly(operators);
-      if (!status.ok()) continue;
+      if (!status.ok()) break;
       if (tried_.back().accuracy.milli >= kAgreementMin) return Status();
       status = FailedPrecondition("its answers agree in " +
                                   AccuracyText(tried_.back().accuracy.milli) + " % only");
