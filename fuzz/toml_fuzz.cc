@@ -6,6 +6,7 @@
 #include <string_view>
 
 #include "base/check.h"
+#include "config/model_file.h"
 #include "config/server_file.h"
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {

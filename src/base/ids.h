@@ -11,7 +11,10 @@ namespace cotenant {
 enum class RequestId : std::uint64_t {};
 /// One version of one model as loaded once: a reload makes a new one. Dense from 0; a number is
 /// used again only after the brain was told that the model is unloaded.
+/// Each variant of a model has one of its own; that of the network which the model's folder calls
+/// its own stands for all of them.
 enum class ModelId : std::uint32_t {};
+inline constexpr ModelId kNoModelId{0xffffffffU};
 /// A tenant. Dense from 0; 0 is the tenant `default`.
 enum class TenantId : std::uint32_t {};
 /// One execution of a batch. Given out by the brain, rising.

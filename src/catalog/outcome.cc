@@ -24,6 +24,7 @@ std::string_view RejectReasonName(RejectReason reason) {
     case RejectReason::kNeverFits: return "never_fits";
     case RejectReason::kNoRoom: return "no_room";
     case RejectReason::kLoadFailed: return "load_failed";
+    case RejectReason::kNotAccurate: return "not_accurate";
   }
   return "unknown";
 }

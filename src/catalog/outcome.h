@@ -20,6 +20,7 @@ enum class RejectReason : unsigned char {
   kNeverFits,      ///< The model, or its run, takes more memory than there is for all.
   kNoRoom,         ///< The model is not in memory, and cannot be before the bound.
   kLoadFailed,     ///< The model had left memory, and could not be loaded again.
+  kNotAccurate,    ///< No variant of the model is as accurate as its bound.
 };
 
 /// "replied", "queue_full" … as in metrics and traces.

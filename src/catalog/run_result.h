@@ -33,7 +33,7 @@ inline constexpr std::size_t kRunEnds = 7;
 std::string_view RunEndName(RunEnd end);
 
 /// Every RejectReason, and a refusal that gave no reason that we know.
-inline constexpr std::size_t kRunReasons = 10;
+inline constexpr std::size_t kRunReasons = 11;
 inline constexpr std::size_t kOtherReason = kRunReasons - 1;
 std::string_view RunReasonName(std::size_t reason);
 
@@ -53,11 +53,17 @@ struct GroupResult {
   std::uint64_t bounds_met = 0;  ///< Of these: replied within it.
   std::uint64_t rows_replied = 0;
   std::uint64_t cold_starts = 0;  ///< Requests that ran, but found their model out of memory.
-  LatencyFigures latency;         ///< Of replied requests, from arrival to the whole reply.
+  // Of models with variants; in a simulation.
+  std::int64_t points_lost = 0;  ///< Thousandths, against the best variant, over replied requests.
+  /// Replied requests by "model:variant".
+  std::vector<std::pair<std::string, std::uint64_t>> answered_by;
+  LatencyFigures latency;  ///< Of replied requests, from arrival to the whole reply.
 
   std::uint64_t Ended(RunEnd end) const { return ends[static_cast<std::size_t>(end)]; }
   /// In thousandths of a percent; nothing when no request had a bound.
   std::optional<std::int64_t> BoundsMetMilliPercent() const;
+  /// Accuracy lost by a replied request on average, in thousandths of points.
+  std::int64_t MeanPointsLost() const;
   /// Rejected and expired ones of all, in thousandths of a percent; nothing without requests.
   std::optional<std::int64_t> RefusedMilliPercent() const;
 };

@@ -34,6 +34,11 @@ std::optional<std::int64_t> GroupResult::RefusedMilliPercent() const {
   return static_cast<std::int64_t>(refused * 100'000 / requests);
 }
 
+std::int64_t GroupResult::MeanPointsLost() const {
+  const auto replied = static_cast<std::int64_t>(Ended(RunEnd::kReplied));
+  return replied == 0 ? 0 : points_lost / replied;
+}
+
 double RunResult::ThroughputPerSecond(const GroupResult& group) const {
   if (lasts <= Duration()) return 0;
   return static_cast<double>(group.Ended(RunEnd::kReplied)) / lasts.seconds();
@@ -83,7 +88,35 @@ GroupResult RunTally::Group::Result(const std::string& name) const {
 
 RunTally::RunTally(const Scenario& scenario) : scenario_(scenario.name), lasts_(scenario.lasts) {
   for (const Tenant& tenant : scenario.node.tenants) tenant_names_.push_back(tenant.name);
-  for (const ScenarioModel& model : scenario.models) model_names_.push_back(model.name);
+  for (const ScenarioModel& model : scenario.models) {
+    model_names_.push_back(model.name);
+    Variants& variants = variants_.emplace_back();
+    if (model.variants.empty()) continue;
+    std::int32_t best = model.accuracy;
+    for (const ScenarioVariant& variant : model.variants) best = std::max(best, variant.accuracy);
+    const auto add = [&](std::string_view name, std::int32_t accuracy) {
+      variants.names.push_back(model.name + ":" + std::string(name));
+      variants.points_lost.push_back(accuracy == 0 ? 0 : best - accuracy);
+    };
+    add(kOwnVariantName, model.accuracy);
+    for (const ScenarioVariant& variant : model.variants) add(variant.name, variant.accuracy);
+  }
+}
+
+void RunTally::AddVariants(const Cell& cell, GroupResult& result) const {
+  const Variants& variants = variants_[cell.model];
+  for (std::size_t i = 0; i < cell.answered_by.size(); ++i) {
+    if (cell.answered_by[i] == 0) continue;
+    const auto known = std::ranges::find(result.answered_by, variants.names[i],
+                                         &std::pair<std::string, std::uint64_t>::first);
+    if (known == result.answered_by.end()) {
+      result.answered_by.emplace_back(variants.names[i], cell.answered_by[i]);
+    } else {
+      known->second += cell.answered_by[i];
+    }
+    result.points_lost += variants.points_lost[i] * static_cast<std::int64_t>(cell.answered_by[i]);
+  }
+  std::ranges::sort(result.answered_by);
 }
 
 void RunTally::Add(const EndedRequest& request) {
@@ -93,10 +126,15 @@ void RunTally::Add(const EndedRequest& request) {
   std::uint32_t* index = cell_of_.Find(key);
   if (index == nullptr) {
     cell_of_.Insert(key, static_cast<std::uint32_t>(cells_.size()));
-    cells_.push_back({request.tenant, request.model, {}});
+    cells_.push_back({request.tenant, request.model, {}, {}});
+    cells_.back().answered_by.resize(variants_[request.model].names.size());
     index = cell_of_.Find(key);
   }
-  cells_[*index].group.Add(request);
+  Cell& cell = cells_[*index];
+  cell.group.Add(request);
+  if (request.end == RunEnd::kReplied && request.variant < cell.answered_by.size()) {
+    ++cell.answered_by[request.variant];
+  }
 }
 
 void RunTally::AddError(std::string_view text) {
@@ -125,6 +163,11 @@ RunResult RunTally::Result() const {
   }
   for (std::size_t i = 0; i < models.size(); ++i) {
     result.models.push_back(models[i].Result(model_names_[i]));
+  }
+  for (const Cell& cell : cells_) {
+    AddVariants(cell, result.all);
+    AddVariants(cell, result.tenants[cell.tenant]);
+    AddVariants(cell, result.models[cell.model]);
   }
   result.errors.assign(errors_.begin(), errors_.end());
   std::ranges::stable_sort(result.errors, std::greater<>(),

@@ -31,6 +31,7 @@ struct EndedRequest {
   RunEnd end = RunEnd::kReplied;
   std::size_t reason = kOtherReason;  ///< Of kRejected: a RejectReason's number.
   bool cold = false;                  ///< It ran, but had to wait for its model's load.
+  std::size_t variant = 0;            ///< That answered: the model's own, then its others.
   Duration latency;                   ///< Of kReplied.
   Duration latency_bound;             ///< Zero: none.
 };
@@ -63,12 +64,20 @@ class RunTally {
     std::size_t tenant = 0;
     std::size_t model = 0;
     Group group;
+    std::vector<std::uint64_t> answered_by;  ///< By variant; empty where there is one only.
   };
+  struct Variants {
+    std::vector<std::string> names;  ///< "model:variant". Empty: one only.
+    std::vector<std::int32_t> points_lost;
+  };
+
+  void AddVariants(const Cell& cell, GroupResult& result) const;
 
   std::string scenario_;
   Duration lasts_;
   std::vector<std::string> tenant_names_;
   std::vector<std::string> model_names_;
+  std::vector<Variants> variants_;  ///< By model.
   std::vector<Cell> cells_;
   FlatMap<std::uint64_t, std::uint32_t> cell_of_;  ///< By tenant and model.
   std::array<std::uint64_t, kRunEnds> ends_{};

@@ -15,6 +15,7 @@
 #include "catalog/outcome.h"
 #include "catalog/profile.h"
 #include "catalog/tenant.h"
+#include "catalog/variant.h"
 
 namespace cotenant {
 
@@ -101,6 +102,13 @@ struct LoadSource {
   ArrivalPattern arrivals;
 };
 
+/// Another form of a model: times and sizes of its own.
+struct ScenarioVariant {
+  std::string name;
+  std::int32_t accuracy = 0;  ///< Thousandths of points. Zero: unknown.
+  ModelProfile profile;
+};
+
 struct ScenarioModel {
   std::string name;
   std::int32_t rows_max = 1;  ///< As `max_batch_size`, at least 1.
@@ -108,6 +116,10 @@ struct ScenarioModel {
   std::optional<DynamicBatching> batching;
   /// Times, from the scenario itself or from a profile file it names. `model` equals `name`.
   ModelProfile profile;
+  std::int32_t accuracy = 0;      ///< Of its own network, thousandths of points. Zero: unknown.
+  std::int32_t accuracy_min = 0;  ///< What requests that say nothing may be given.
+  bool pinned = false;
+  std::vector<ScenarioVariant> variants;
   /// Raw little-endian inputs for the load generator, absolute paths by input name; without one it
   /// sends random values of the declared type.
   std::vector<std::pair<std::string, std::string>> input_files;

@@ -19,6 +19,9 @@ struct Tenant {
   Duration latency_bound;
   /// Requests of this tenant that may wait, over all models. Over it: 503.
   std::uint32_t waiting_max = 10'000;
+  /// No less accurate variant answers its requests, where a model has one that is as accurate;
+  /// thousandths of points. A request may ask for less. Zero: any.
+  std::int32_t accuracy_min = 0;
 };
 
 /// The policies by name, as the server file or the command line chose them.

@@ -1,5 +1,6 @@
 #include "catalog/variant.h"
 
+#include <algorithm>
 #include <array>
 #include <utility>
 
@@ -34,6 +35,13 @@ std::string AccuracyText(std::int32_t milli) {
   std::string rest = std::to_string(1'000 + milli % 1'000).substr(1);
   while (!rest.empty() && rest.back() == '0') rest.pop_back();
   return rest.empty() ? text : text + "." + rest;
+}
+
+Accuracy Comparable(Accuracy variant, Accuracy own) {
+  const bool against_own = variant.source == AccuracySource::kAgreement && own.known() &&
+                           own.source != AccuracySource::kAgreement;
+  if (against_own) variant.milli = std::max(0, own.milli - (kFullAccuracy - variant.milli));
+  return variant;
 }
 
 }  // namespace cotenant

@@ -39,6 +39,13 @@ struct Accuracy {
 /// "76.6", without needless digits.
 std::string AccuracyText(std::int32_t milli);
 
+/// The accuracy to go by: agreement with a network whose own accuracy is known becomes what is left
+/// of that at least, so that all variants of a model are measured by one measure.
+Accuracy Comparable(Accuracy variant, Accuracy own);
+
+/// The name under which requests ask for the network that the model's folder calls its own.
+inline constexpr std::string_view kOwnVariantName = "default";
+
 /// What a variant takes, as measured in a process of its own.
 struct VariantCost {
   Bytes mapped;

@@ -20,5 +20,14 @@ TEST(Variant, EverySourceIsFoundByItsName) {
   EXPECT_EQ(FindAccuracySource("guessed"), std::nullopt);
 }
 
+TEST(Variant, AgreementIsTakenFromTheAccuracyOfTheNetworkItAgreesWith) {
+  using enum AccuracySource;
+  EXPECT_EQ(Comparable({99'000, kAgreement}, {91'200, kLabels}), (Accuracy{90'200, kAgreement}));
+  EXPECT_EQ(Comparable({99'000, kAgreement}, {kFullAccuracy, kAgreement}).milli, 99'000);
+  EXPECT_EQ(Comparable({88'000, kLabels}, {91'200, kLabels}).milli, 88'000);
+  EXPECT_EQ(Comparable({5'000, kAgreement}, {50'000, kStated}).milli, 0);
+  EXPECT_EQ(Comparable({}, {50'000, kStated}), Accuracy{});
+}
+
 }  // namespace
 }  // namespace cotenant

@@ -215,7 +215,8 @@ TEST(ConfigErrors, EveryMistakeInAFolderIsNamed) {
   one.Write("m/cotenant.toml", "[model]\ninline = 1\n");
   EXPECT_EQ(DirectorySource({one.root()}).Read("m", {}).status().message(),
             one.root().string() +
-                "/m/cotenant.toml:1:2: unknown key 'model', no keys are defined here yet");
+                "/m/cotenant.toml:1:2: unknown key 'model', expected accuracy, accuracy_source, "
+                "accuracy_min, pin, stateful or variant");
   EXPECT_EQ(DirectorySource({one.root()}, {.complete = false}).Read("m", {}).status().code(),
             Code::kInvalidArgument);
   EXPECT_EQ(DirectorySource({two.root()}, {.complete = false}).Read("m", {}).status().message(),

@@ -9,10 +9,10 @@
 
 #include "config/config_text.h"
 #include "config/model_conversion.h"
+#include "config/model_file.h"
 #include "config/profile_file.h"
 #include "config/profile_store.h"
 #include "config/rendering.h"
-#include "config/server_file.h"
 
 namespace cotenant {
 namespace {
@@ -272,7 +272,12 @@ Result<ModelDescription> DirectorySource::Read(std::string_view name,
       has_files && folder.status().code() == Code::kNotFound && IsModelName(name);
   if (!folder.ok() && !request_only) return folder.status();
   const fs::path place = folder.ok() ? *folder : fs::path();
-  if (folder.ok()) COTENANT_RETURN_IF_ERROR(CheckModelFile(place / "cotenant.toml"));
+  ModelFile own;
+  if (folder.ok()) {
+    Result<ModelFile> read = ReadModelFile(place / "cotenant.toml");
+    if (!read.ok()) return read.status();
+    own = *std::move(read);
+  }
 
   Result<ConfigText> text = ReadConfig(place, model, override_, !options_.complete);
   if (!text.ok()) return text.status();
@@ -284,6 +289,7 @@ Result<ModelDescription> DirectorySource::Read(std::string_view name,
 
   ModelDescription description;
   description.config = *std::move(config);
+  description.use = own.use;
   description.warnings = std::move(text->warnings);
   if (has_files) {
     auto files = FilesIn(override_, description.config, description.warnings);
@@ -304,7 +310,9 @@ Result<ModelDescription> DirectorySource::Read(std::string_view name,
     description.versions.push_back(
         {version,
          path.ok() ? *path : (version_folder / description.config.default_model_filename).string(),
-         nullptr});
+         nullptr,
+         VariantsIn(version_folder, own, description.config.default_model_filename,
+                    description.warnings)});
   }
   if (found == 0) return first_error;
   return description;
@@ -329,7 +337,15 @@ NetworkFiles DirectorySource::FilesOf(const VersionFile& file) {
   if (!fs::is_regular_file(file.path, error)) return {};
   // External weights lie beside the network.
   Hash hash;
-  const std::int64_t size = AddFolder(fs::path(file.path).parent_path(), 0, hash);
+  const fs::path folder = fs::path(file.path).parent_path();
+  std::int64_t size = AddFolder(folder, 0, hash);
+  // Other networks there are other variants.
+  for (fs::directory_iterator it(folder, error), end; !error && it != end; it.increment(error)) {
+    const fs::path& path = it->path();
+    std::error_code ignored;
+    if (path.extension() != ".onnx" || path == file.path) continue;
+    if (it->is_regular_file(ignored)) size -= static_cast<std::int64_t>(it->file_size(ignored));
+  }
   return {Bytes(size), hash.value()};
 }
 

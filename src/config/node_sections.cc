@@ -10,7 +10,8 @@ namespace {
 
 constexpr std::string_view kPolicyKeys[] = {"dispatch", "batching", "admission", "residency",
                                             "prediction"};
-constexpr std::string_view kTenantKeys[] = {"name", "weight", "latency_bound_ms", "waiting_max"};
+constexpr std::string_view kTenantKeys[] = {"name", "weight", "latency_bound_ms", "waiting_max",
+                                            "accuracy_min"};
 
 constexpr std::int64_t kWeightMax = 1'000'000;
 constexpr std::int64_t kBoundMillisecondsMax = 3'600'000;
@@ -30,6 +31,9 @@ void ReadTenant(TomlReader& reader, const TomlNode& table, std::vector<Tenant>& 
   reader.Integer(table, "weight", 1, kWeightMax, tenant.weight);
   reader.Integer(table, "latency_bound_ms", 0, kBoundMillisecondsMax, bound);
   reader.Integer(table, "waiting_max", 1, kWaitingMax, waiting);
+  std::int64_t accuracy = 0;
+  reader.Scaled(table, "accuracy_min", 0, 100, 1'000, accuracy);
+  tenant.accuracy_min = static_cast<std::int32_t>(accuracy);
   tenant.latency_bound = Duration::Milliseconds(bound);
   tenant.waiting_max = static_cast<std::uint32_t>(waiting);
   if (tenant.name == "default") {

@@ -83,6 +83,14 @@ Json GroupJson(const RunResult& result, const GroupResult& group) {
   json["bounds_met_percent"] = PercentOf(group.BoundsMetMilliPercent());
   json["rows_replied"] = group.rows_replied;
   json["cold_starts"] = group.cold_starts;
+  if (!group.answered_by.empty()) {
+    json["points_lost_mean"] = static_cast<double>(group.MeanPointsLost()) / 1000;
+    json["points_lost_sum_milli"] = group.points_lost;
+    Json& variants = json["answered_by"];
+    for (const auto& [variant, count] : group.answered_by) {
+      variants.push_back({{"variant", variant}, {"replied", count}});
+    }
+  }
   json["throughput_per_second"] = result.ThroughputPerSecond(group);
   Json& latency = json["latency"];
   for (const NamedSpan& named : kLatencies) {
@@ -200,6 +208,13 @@ GroupResult ReadGroup(const Reader& reader) {
   group.rows_replied = reader.Get<std::uint64_t>("rows_replied");
   // Not in files of older programs, as some reasons are not.
   if (reader.Has("cold_starts")) group.cold_starts = reader.Get<std::uint64_t>("cold_starts");
+  if (reader.Has("answered_by")) {
+    group.points_lost = reader.Get<std::int64_t>("points_lost_sum_milli");
+    reader.Objects("answered_by", [&group](const Reader& variant) {
+      group.answered_by.emplace_back(variant.Get<std::string>("variant"),
+                                     variant.Get<std::uint64_t>("replied"));
+    });
+  }
   const Reader latency = reader.Object("latency");
   for (const NamedSpan& named : kLatencies) group.latency.*named.field = latency.Span(named.key);
   return group;

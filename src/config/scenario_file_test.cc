@@ -124,6 +124,36 @@ rate_per_s = 3
   EXPECT_EQ(model.batching->default_policy.waiting_max, 9u);
 }
 
+TEST(ScenarioFile, AModelsVariantsAreReadAndItsOwnAccuracyIsNeeded) {
+  constexpr std::string_view kHead =
+      "lasts_s = 1\n[[load]]\nmodel = 'm'\npattern = 'constant'\nrate_per_s = 1\n"
+      "[[models]]\nname = 'm'\nrun_us = 500\n";
+  constexpr std::string_view kVariant =
+      "[[models.variants]]\nname = 'int8'\naccuracy = 80.25\nrun_us = 250\nmapped_mib = 2\n";
+  const auto scenario =
+      Parse(std::string(kHead) + "accuracy = 90\naccuracy_min = 75\npin = true\n" +
+            std::string(kVariant));
+  ASSERT_TRUE(scenario.ok()) << scenario.status().message();
+  const ScenarioModel& model = scenario->models.at(0);
+  EXPECT_EQ(model.accuracy, 90'000);
+  EXPECT_EQ(model.accuracy_min, 75'000);
+  EXPECT_TRUE(model.pinned);
+  ASSERT_EQ(model.variants.size(), 1u);
+  EXPECT_EQ(model.variants[0].name, "int8");
+  EXPECT_EQ(model.variants[0].accuracy, 80'250);
+  EXPECT_EQ(model.variants[0].profile.mapped, Bytes::MiB(2));
+  EXPECT_EQ(model.variants[0].profile.runs.at(0).alone.Median(), Duration::Microseconds(250));
+  const std::string none = Parse(std::string(kHead) + std::string(kVariant)).status().message();
+  EXPECT_NE(none.find("a model with variants needs an 'accuracy' of its own network"),
+            std::string::npos)
+      << none;
+  const std::string twice =
+      Parse(std::string(kHead) + "accuracy = 90\n" + std::string(kVariant) + std::string(kVariant))
+          .status()
+          .message();
+  EXPECT_NE(twice.find("variant 'int8' is declared twice"), std::string::npos) << twice;
+}
+
 TEST(ScenarioFile, ASourceHasItsTenantRowsBoundTimesAndVanishingClients) {
   const auto scenario = Parse(std::string(kModel) +
                               "max_batch_size = 4\n[[tenants]]\nname = 't'\n"

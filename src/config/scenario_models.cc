@@ -23,7 +23,16 @@ constexpr std::string_view kModelKeys[] = {"name",
                                            "anonymous_mib",
                                            "inputs",
                                            "load_failures_percent",
-                                           "run_failures_percent"};
+                                           "run_failures_percent",
+                                           "accuracy",
+                                           "accuracy_min",
+                                           "pin",
+                                           "variants"};
+constexpr std::string_view kVariantKeys[] = {
+    "name",         "accuracy",       "profile", "run_us",     "run_beside_us",
+    "run_peak_mib", "spread_percent", "load_ms", "mapped_mib", "anonymous_mib"};
+/// As many as a model's folder may declare.
+constexpr std::size_t kVariantsMax = 16;
 constexpr std::string_view kBatchingKeys[] = {"preferred_batch_size",
                                               "max_queue_delay_microseconds", "preserve_ordering",
                                               "default_queue_policy"};
@@ -108,7 +117,8 @@ void ReadRuns(TomlReader& reader, const TomlNode& table, ModelProfile& profile) 
   }
 }
 
-void ReadProfileOf(ScenarioReading& reading, const TomlNode& node, ScenarioModel& model) {
+void ReadProfileOf(ScenarioReading& reading, const TomlNode& node, const std::string& name,
+                   ModelProfile& profile) {
   const auto path = NamedFile(reading, "profile", node);
   if (!path) return;
   Result<MachineProfile> machine = ReadProfileFile(*path);
@@ -117,13 +127,13 @@ void ReadProfileOf(ScenarioReading& reading, const TomlNode& node, ScenarioModel
     return;
   }
   for (MachineProfile::Model& measured : machine->models) {
-    if (measured.profile.model == model.name) {
-      model.profile = std::move(measured.profile);
+    if (measured.profile.model == name) {
+      profile = std::move(measured.profile);
       return;
     }
   }
   reading.reader.Error(node.place,
-                       "'profile': '" + path->string() + "' has no model '" + model.name + "'");
+                       "'profile': '" + path->string() + "' has no model '" + name + "'");
 }
 
 QueuePolicy ReadQueuePolicy(TomlReader& reader, const TomlNode& batching) {
@@ -194,6 +204,54 @@ void ReadMemory(TomlReader& reader, const TomlNode& table, std::string_view key,
   bytes = Bytes(count);
 }
 
+/// Times and sizes, from the table itself or from a profile file that it names.
+void ReadTimesAndSizes(ScenarioReading& reading, const TomlNode& table, std::string_view what,
+                       const std::string& name, ModelProfile& result) {
+  TomlReader& reader = reading.reader;
+  const TomlNode* profile = table.Find("profile");
+  if (profile != nullptr) ReadProfileOf(reading, *profile, name, result);
+  ReadRuns(reader, table, result);
+  if (profile == nullptr && table.Find("run_us") == nullptr) {
+    reader.Error(table.place,
+                 std::string(what) + " needs 'run_us', or a 'profile' that has its times");
+  }
+  result.model = name;
+  if (const TomlNode* load = table.Find("load_ms")) {
+    result.load = ReadTimes(reader, "load_ms", *load, Duration::Milliseconds(1));
+  }
+  ReadMemory(reader, table, "mapped_mib", result.mapped);
+  ReadMemory(reader, table, "anonymous_mib", result.anonymous);
+}
+
+std::int32_t ReadPoints(TomlReader& reader, const TomlNode& table, std::string_view key) {
+  std::int64_t milli = 0;
+  reader.Scaled(table, key, 0, 100, 1'000, milli);
+  return static_cast<std::int32_t>(milli);
+}
+
+void ReadVariants(ScenarioReading& reading, const TomlNode& table, ScenarioModel& model) {
+  TomlReader& reader = reading.reader;
+  for (const TomlNode* node : reader.Tables(table, "variants", kVariantsMax, "variants")) {
+    reader.CheckKeys(*node, kVariantKeys, " of a variant");
+    ScenarioVariant variant;
+    variant.name = ReadPlainName(reader, *node, "a variant");
+    const bool twice = variant.name == kOwnVariantName ||
+                       std::ranges::find(model.variants, variant.name, &ScenarioVariant::name) !=
+                           model.variants.end();
+    if (!variant.name.empty() && twice) {
+      reader.Error(node->Find("name")->place,
+                   "variant '" + variant.name + "' is declared twice, or is the model's own");
+    }
+    variant.accuracy = ReadPoints(reader, *node, "accuracy");
+    ReadTimesAndSizes(reading, *node, "a variant", model.name + ":" + variant.name,
+                      variant.profile);
+    model.variants.push_back(std::move(variant));
+  }
+  if (!model.variants.empty() && model.accuracy == 0) {
+    reader.Error(table.place, "a model with variants needs an 'accuracy' of its own network");
+  }
+}
+
 void ReadModel(ScenarioReading& reading, const TomlNode& table) {
   TomlReader& reader = reading.reader;
   reader.CheckKeys(table, kModelKeys, " of a model");
@@ -216,18 +274,11 @@ void ReadModel(ScenarioReading& reading, const TomlNode& table) {
                                   std::to_string(reading.scenario.device.slots) + " slots, got " +
                                   std::to_string(cores));
   }
-  const TomlNode* profile = table.Find("profile");
-  if (profile != nullptr) ReadProfileOf(reading, *profile, model);
-  ReadRuns(reader, table, model.profile);
-  if (profile == nullptr && table.Find("run_us") == nullptr) {
-    reader.Error(table.place, "a model needs 'run_us', or a 'profile' that has its times");
-  }
-  model.profile.model = model.name;
-  if (const TomlNode* load = table.Find("load_ms")) {
-    model.profile.load = ReadTimes(reader, "load_ms", *load, Duration::Milliseconds(1));
-  }
-  ReadMemory(reader, table, "mapped_mib", model.profile.mapped);
-  ReadMemory(reader, table, "anonymous_mib", model.profile.anonymous);
+  ReadTimesAndSizes(reading, table, "a model", model.name, model.profile);
+  model.accuracy = ReadPoints(reader, table, "accuracy");
+  model.accuracy_min = ReadPoints(reader, table, "accuracy_min");
+  reader.Truth(table, "pin", model.pinned);
+  ReadVariants(reading, table, model);
   ReadBatching(reader, table, model);
   ReadInputs(reading, table, model);
   ReadPerMille(reader, table, "load_failures_percent", model.load_failures_per_mille);

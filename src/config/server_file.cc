@@ -62,19 +62,4 @@ Result<ServerFile> ReadServerFile(const std::filesystem::path& path,
   return ParseServerFile(*text, path.string(), flags);
 }
 
-Status ParseModelFile(std::string_view text, const std::string& file) {
-  TomlReader reader(file);
-  const auto root = reader.Parse(text);
-  if (root) reader.CheckKeys(*root, {}, "");
-  return reader.TakeStatus();
-}
-
-Status CheckModelFile(const std::filesystem::path& path) {
-  std::error_code error;
-  if (!std::filesystem::exists(path, error)) return {};
-  Result<std::string> text = ReadFile(path, kTomlBytesMax);
-  if (!text.ok()) return text.status();
-  return ParseModelFile(*text, path.string());
-}
-
 }  // namespace cotenant

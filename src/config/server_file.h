@@ -35,9 +35,4 @@ Result<ServerFile> ParseServerFile(std::string_view text, const std::string& fil
 Result<ServerFile> ReadServerFile(const std::filesystem::path& path,
                                   std::span<const std::string_view> flags);
 
-/// A model's own file. No key is defined yet, so every key is an error: one that was taken and did
-/// nothing would mislead. Ok when there is no such file, or nothing in it.
-Status CheckModelFile(const std::filesystem::path& path);
-Status ParseModelFile(std::string_view text, const std::string& file);
-
 }  // namespace cotenant

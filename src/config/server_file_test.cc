@@ -98,7 +98,7 @@ TEST(ServerFile, EveryMistakeIsNamedWithItsPlaceAndWhatIsAccepted) {
        "cotenant.toml:3:10: 'weight': expected a whole number from 1 to 1000000, got 0"},
       {"[[tenants]]\nname = 'a'\nlatency_bound = 1",
        "cotenant.toml:3:1: unknown key 'latency_bound' of a tenant, expected name, weight, "
-       "latency_bound_ms or waiting_max; did you mean 'latency_bound_ms'?"},
+       "latency_bound_ms, waiting_max or accuracy_min; did you mean 'latency_bound_ms'?"},
       {"[[tenants]]\nname = 'a'\nwaiting_max = '5'",
        "cotenant.toml:3:15: 'waiting_max': expected a whole number from 1 to 1000000"},
   };
@@ -147,12 +147,6 @@ TEST(ServerFile, CharactersBeyondAsciiAreTakenInStringsAndCommentsOnly) {
 TEST(ServerFile, AMissingFileIsNamed) {
   EXPECT_EQ(ReadServerFile("/nowhere/cotenant.toml", kFlags).status().message(),
             "there is no file '/nowhere/cotenant.toml'");
-}
-
-TEST(ServerFile, AModelsOwnFileMayBeEmptyButHoldsNoKeysYet) {
-  EXPECT_TRUE(ParseModelFile("# a remark\n", "m/cotenant.toml").ok());
-  EXPECT_EQ(ParseModelFile("inline = 1", "m/cotenant.toml").message(),
-            "m/cotenant.toml:1:1: unknown key 'inline', no keys are defined here yet");
 }
 
 }  // namespace

@@ -102,9 +102,7 @@ void TomlReader::CheckKeys(const TomlNode& table, std::span<const std::string_vi
   for (const TomlEntry& entry : table.entries) {
     if (std::ranges::find(known, entry.key) != known.end()) continue;
     const bool many = known.size() > kNamesInMessageMax && !see.empty();
-    const std::string accepted = known.empty() ? "no keys are defined here yet"
-                                 : many        ? std::string(see)
-                                               : "expected " + OneOf(known);
+    const std::string accepted = many ? std::string(see) : "expected " + OneOf(known);
     Error(entry.place, "unknown key " + Quoted(entry.key) + std::string(where) + ", " + accepted +
                            DidYouMean(entry.key, known));
   }

@@ -19,15 +19,22 @@ enum Own : std::size_t {
   kExitWhen,
   kGuarantee,
   kIdempotencyKey,
+  kVariant,
+  kSequenceId,
+  kSequenceStart,
+  kSequenceEnd,
   kOwnCount,
 };
 
 constexpr std::array<std::string_view, kOwnCount> kNames = {
-    "latency_bound_ms", "tenant",    "timeout",   "priority",       "accuracy_bound",
-    "energy_bound_mj",  "exit_when", "guarantee", "idempotency_key"};
+    "latency_bound_ms", "tenant",         "timeout",     "priority",        "accuracy_bound",
+    "energy_bound_mj",  "exit_when",      "guarantee",   "idempotency_key", "variant",
+    "sequence_id",      "sequence_start", "sequence_end"};
 
-/// `timeout` and `priority` are Triton's: a client that sends them expects Triton's reply.
-constexpr bool IsOurs(std::size_t which) { return which != kTimeout && which != kPriority; }
+/// Triton's own: a client that sends them expects Triton's reply.
+constexpr bool IsOurs(std::size_t which) {
+  return which != kTimeout && which != kPriority && which < kSequenceId;
+}
 
 std::optional<std::size_t> Find(std::string_view name) {
   for (std::size_t i = 0; i < kNames.size(); ++i) {
@@ -86,10 +93,12 @@ bool AsksForNothing(std::size_t which, const ParameterValue& value) {
   if (which == kGuarantee) {
     return text != nullptr && (*text == "best-effort" || *text == "at-most-once");
   }
-  if (which != kAccuracyBound) return false;
-  const auto number = NumberOf(value);
-  return number && *number == 0;
+  return false;
 }
+
+constexpr double kPointsMax = 100;
+/// Longer names of sequences are none: nobody's are, and each is kept.
+constexpr std::size_t kSequenceIdMax = 128;
 
 }  // namespace
 
@@ -185,6 +194,36 @@ Status ParameterReader::TakeOwn(std::size_t which, const ParameterValue& value) 
       const auto* text = std::get_if<std::string_view>(&value);
       if (text == nullptr) return Wrong(name, "a tenant's name as text", value);
       call_.tenant = *text;
+      return Status();
+    }
+    case kVariant: {
+      const auto* text = std::get_if<std::string_view>(&value);
+      if (text == nullptr) return Wrong(name, "a variant's name as text", value);
+      call_.variant = *text;
+      return Status();
+    }
+    case kSequenceId: {
+      // Zero and an empty text are no sequence.
+      const auto* text = std::get_if<std::string_view>(&value);
+      call_.sequence = text != nullptr ? std::string(*text) : ToText(value);
+      if (call_.sequence == "0" || call_.sequence.size() > kSequenceIdMax) call_.sequence.clear();
+      return Status();
+    }
+    case kSequenceStart:
+    case kSequenceEnd: {
+      auto truth = Truth(name, value);
+      if (!truth.ok()) return truth.status();
+      (which == kSequenceStart ? call_.sequence_start : call_.sequence_end) = *truth;
+      return Status();
+    }
+    case kAccuracyBound: {
+      if (AsksForNothing(which, value)) return Status();
+      const auto number = NumberOf(value);
+      if (!number || *number < 0 || *number > kPointsMax) {
+        return Wrong(name, "a number of points from 0 to 100", value);
+      }
+      // Rounded up: what is asked for is not given up.
+      call_.bounds.accuracy = static_cast<std::int32_t>(std::ceil(*number * 1'000 - 1e-6));
       return Status();
     }
     default: return AsksForNothing(which, value) ? Status() : NotBuilt(name, value);

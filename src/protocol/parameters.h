@@ -77,6 +77,14 @@ void FactsOf(const InferCall& call, Take take) {
   take(std::string_view("compute_ms"), ParameterValue(ToMilliseconds(call.facts.compute)));
   take(std::string_view("start"),
        ParameterValue(std::string_view(call.facts.cold ? "cold" : "warm")));
+  if (!call.facts.variant.empty()) {
+    take(std::string_view("variant"), ParameterValue(call.facts.variant));
+    if (call.facts.accuracy.known()) {
+      take(std::string_view("accuracy"), ParameterValue(call.facts.accuracy.milli / 1e3));
+      take(std::string_view("accuracy_source"),
+           ParameterValue(AccuracySourceName(call.facts.accuracy.source)));
+    }
+  }
   if (call.facts.bounded) {
     take(std::string_view("bound_met"), ParameterValue(call.facts.bound_met));
   }

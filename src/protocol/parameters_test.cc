@@ -98,7 +98,13 @@ TEST(ParameterReader, EveryErrorNamesTheParameterAndWhatItExpects) {
       {"priority", std::uint64_t{4'294'967'296},
        "parameter 'priority' must be a whole number from 0 to 4294967295, not '4294967296'"},
       {"tenant", std::int64_t{3}, "parameter 'tenant' must be a tenant's name as text, not '3'"},
-      {"accuracy_bound", 0.9, "parameter 'accuracy_bound' is not supported yet, and '0.9'" + later},
+      {"accuracy_bound", 100.5,
+       "parameter 'accuracy_bound' must be a number of points from 0 to 100, not '100.5'"},
+      {"accuracy_bound", std::string_view("high"),
+       "parameter 'accuracy_bound' must be a number of points from 0 to 100, not 'high'"},
+      {"variant", std::int64_t{8}, "parameter 'variant' must be a variant's name as text, not '8'"},
+      {"sequence_start", std::string_view("now"),
+       "parameter 'sequence_start' must be true or false, not 'now'"},
       {"energy_bound_mj", std::int64_t{5},
        "parameter 'energy_bound_mj' is not supported yet, and '5'" + later},
       {"exit_when", std::string_view("confidence>0.8"),
@@ -121,6 +127,21 @@ TEST(ParameterReader, BoundsNotBuiltAreTakenWhenTheyAskForNothing) {
   EXPECT_TRUE(reader.Take("guarantee", std::string_view("at-most-once")).ok());
   EXPECT_TRUE(reader.Take("accuracy_bound", std::int64_t{0}).ok());
   EXPECT_TRUE(reader.Take("exit_when", std::string_view("")).ok());
+}
+
+TEST(ParameterReader, AVariantAnAccuracyAndASequenceAreTaken) {
+  Call call;
+  ParameterReader reader(call);
+  ASSERT_TRUE(reader.Take("sequence_id", std::int64_t{7}).ok());
+  ASSERT_TRUE(reader.Take("sequence_end", true).ok());
+  EXPECT_EQ(call.sequence, "7");
+  EXPECT_TRUE(call.sequence_end);
+  EXPECT_FALSE(reader.wants_facts()) << "these are Triton's";
+  ASSERT_TRUE(reader.TakeHeader("X-Accuracy-Bound", "90.1").ok());
+  ASSERT_TRUE(reader.TakeHeader("x-variant", "int8").ok());
+  EXPECT_EQ(call.bounds.accuracy, 90'100);
+  EXPECT_EQ(call.variant, "int8");
+  EXPECT_TRUE(reader.wants_facts());
 }
 
 TEST(Truth, IsReadFromBooleansNumbersAndText) {

@@ -80,18 +80,22 @@ void Scheduler::Body::On(const Arrived& event) {
   ++ends_.accepted;
   if (model != nullptr) SetLimits(request, event, *model);
   if (model != nullptr && Limited()) NoteUse(*model, event.at);
-  if (const auto refusal = Refusal(request, model); refusal.has_value()) {
+  const bool chooses = model != nullptr &&
+                       (model->Several() || event.variant.has_value() || event.bounds.accuracy > 0);
+  const auto refusal = chooses ? Select(request, event, *model) : Refusal(request, model);
+  if (refusal.has_value()) {
     // What admission refused was noted where it was asked.
     const bool by_admission = refusal->estimate > Duration();
     if (out_->with_reasons && !by_admission) {
-      NoteRefusal(request, model, refusal->reason);
+      NoteRefusal(request, model == nullptr ? nullptr : &model_of(request), refusal->reason);
     }
     EndByReject(index, *refusal);
     return;
   }
-  ++model->accepted;
-  request.cold = !InMemory(*model);
-  Enqueue(index, CostOf(request, *model));
+  ModelRecord& chosen = model_of(request);
+  ++chosen.accepted;
+  request.cold = !InMemory(chosen);
+  Enqueue(index, CostOf(request, chosen));
 }
 
 void Scheduler::Body::SetLimits(Request& request, const Arrived& event, const ModelRecord& model) {
@@ -269,6 +273,7 @@ void Scheduler::Body::On(const SettingsChanged& event) {
   settings_.node = event.settings;
   accounts_.Configure(settings_.node.tenants);
   UsePolicies(settings_.node.policies);
+  for (ModelRecord& model : models_) model.tenants_ask = 0;
   RankAnew();
 }
 

@@ -15,6 +15,7 @@
 #include "base/flat_map.h"
 #include "base/slab.h"
 #include "policy/policy_table.h"
+#include "policy/selection.h"
 #include "scheduler/quantile_window.h"
 #include "scheduler/request.h"
 #include "scheduler/request_queues.h"
@@ -41,6 +42,7 @@ class Scheduler::Body {
  private:
   friend class Snapshot;
   class Forecast;
+  class Trial;
 
   static const QueuePolicy& PolicyOf(const DynamicBatching& window, std::uint32_t level);
 
@@ -74,7 +76,7 @@ class Scheduler::Body {
   void NoteEnd(const Request& request, End end, RejectReason reason);
   void NoteRerun(const Request& request, const StartedRun& run);
   void NoteLoad(ModelId model);
-  void NoteEvict(ModelId model, std::size_t asked, Bytes needed, EvictReason why);
+  void NoteEvict(ModelId model, std::optional<ModelId> asked, Bytes needed, EvictReason why);
 
   // endings.cc: runs end, requests end, replies are written.
   void On(const RunFinished& event);
@@ -103,6 +105,34 @@ class Scheduler::Body {
   void UseBatching(ModelRecord& model);
   void Learn(ModelId model, std::int32_t rows, Duration ran_for);
 
+  // variants.cc: which variant of a model answers, and where its requests wait.
+  const ModelRecord& FirstOf(const ModelRecord& model) const {
+    return models_[ToIndex(model.family)];
+  }
+  ModelRecord& FirstOf(const ModelRecord& model) { return models_[ToIndex(model.family)]; }
+  bool HasVariants(const ModelRecord& model) const { return FirstOf(model).Several(); }
+  void JoinModel(ModelId id, const LoadWanted& event);
+  void Forget(ModelId id);
+  bool Answers(ModelId id) const;
+  bool MayAnswer(const Request& request, ModelId id) const;
+  std::optional<Reject> Select(Request& request, const Arrived& event, ModelRecord& first);
+  std::optional<Reject> SetVariants(Request& request, const Arrived& event,
+                                    const ModelRecord& first);
+  /// The variant that would answer it soonest; none when all are gone.
+  ModelId WaitsFor(const Request& request) const;
+  /// Requests that wait for a variant, to where they wait now.
+  void MoveWaiting(ModelId from);
+  void MoveWaiting(ModelId from, ModelId to);
+  void MoveAll(ModelId from, ModelId to);
+  /// Another variant of its model that is in memory, or none.
+  ModelId InPlaceOf(const ModelRecord& model) const;
+  /// It leaves when another variant, which is being loaded, is there.
+  bool IsReplaced(const ModelRecord& model) const;
+  void TakePlace(ModelId id, bool first_load);
+  void GatherAt(ModelId id);
+  std::uint32_t RunsOfAll(const ModelRecord& model) const;
+  ModelId BetterThatFits();
+
   // memory_account.cc: what is taken, what is free.
   /// May a run of it begin?
   static bool InMemory(const ModelRecord& model) {
@@ -120,6 +150,8 @@ class Scheduler::Body {
   void LearnPeak(ModelRecord& model, Bytes peak);
   /// What will be free once all have left that were told to.
   Bytes OnTheirWayOut() const;
+  /// Models that do not make way took more than there is: nobody else will find room.
+  bool OnlyPinnedAndShort() const;
 
   // residency.cc: which model is in memory, while that is limited.
   enum class Room : unsigned char { kNow, kLater, kNever };
@@ -127,7 +159,7 @@ class Scheduler::Body {
   void NoteUse(ModelRecord& model, Instant at);
   void Await(const Request& request, ModelRecord& model);
   void NoLongerAwaited(ModelId id, ModelRecord& model);
-  void Credit(ModelMemory& memory) const;
+  void Credit(const ModelRecord& model);
   /// Could a model that is let go of change what is loaded?
   bool MemoryIsWanted() const { return !loads_waiting_.empty() || Free() < Bytes(); }
   std::optional<Reject> NotLoadable(const Request& request, const ModelRecord& model);
@@ -137,10 +169,17 @@ class Scheduler::Body {
   void BeginLoad(ModelId model);
   std::optional<ModelId> NextLoad();
   Room MakeRoom(ModelId model);
+  /// Of a model with variants: which one is loaded is decided here.
+  Room MakeRoomAmong(ModelId& model);
+  Room NoVariantFits(ModelId model, std::size_t place, bool own_is_held);
+  void LoadExpected(const ModelRecord& expected);
+  void Improve();
+  void Grow(const ResidencyChange& change, ModelId to);
+  bool MayBeExpected(const ModelRecord& model) const;
   void GiveBack(Bytes bytes);
   void KeepLeaving();
   void Foresee();
-  void EndLoading(ModelRecord& model, const LoadFinished& event);
+  void EndLoading(ModelRecord& model, const LoadFinished& event, bool first_load);
   void KeepOut(ModelId id, ModelRecord& model, const LoadFailed& event);
   void Leave(ModelId model);
   void Evict(ModelId model);
@@ -157,10 +196,19 @@ class Scheduler::Body {
   bool ExpectedNow(const ModelRecord& model) const;
   /// Where `asked` is in the view.
   std::size_t FillView(const ModelRecord* asked, bool others_wait);
-  void FillModel(const ModelRecord& model, const ModelRecord* asked, bool others_wait);
+  void FillModel(ModelId id, const ModelRecord* asked, bool others_wait);
+  void FillCommon(const ModelRecord& first, ResidentModelView& view);
+  void FillVariants(const ModelRecord& first, bool others_wait);
+  void FillAsked(const ModelRecord& first, const ModelRecord& asked);
+  void AddVariants(ModelId resident, ResidentModelView& view);
+  bool HoldsVariants(const ModelRecord& first, bool others_wait) const;
+  /// What the view calls variant `change.variant` of `change.model`.
+  ModelId VariantAt(const ResidencyChange& change) const;
+  /// The smaller variant that a change leaves in place of another model's; else none.
+  ModelId LeftInPlace(const ResidencyChange& change, std::size_t asked) const;
   /// Lets go what the plan names, if that is enough; in a shortage what there is. False: nothing.
   bool TakeAway(std::size_t asked, Bytes needed, EvictReason why);
-  bool Suffices(std::size_t asked);
+  bool Suffices();
   void PlanLeastRecentlyUsed(Bytes needed);
   /// Does somebody else have memory that may be had later?
   bool SomebodyHolds(std::size_t asked) const;
@@ -225,6 +273,7 @@ class Scheduler::Body {
   bool stirred_ = false;              ///< Something changed that decides who is in memory.
   Instant tend_at_ = Instant::Max();  ///< To be looked at again.
   ModelId room_for_ = kNoModelId;     ///< Others were told to leave for it: it is loaded next.
+  ModelId grow_to_ = kNoModelId;      ///< A smaller variant was told to leave for it.
   std::int64_t credit_floor_ = 0;     ///< See policy/greedy_dual_credit.h.
   ForecastScore score_;
 
@@ -242,8 +291,21 @@ class Scheduler::Body {
   ResidencyPlan plan_;
   std::vector<ResidentModelView> view_models_;
   std::vector<ResidentVariantView> view_variants_;
-  std::vector<ModelId> view_ids_;
+  std::vector<ModelId> view_ids_;  ///< What each has in memory, or its first.
+  std::vector<ModelId> view_variant_ids_;
+  std::vector<std::size_t> view_first_;  ///< Where each one's variants begin.
+  ModelId aim_ = kNoModelId;             ///< For which room is made; none: there is a shortage.
   std::vector<Bytes> peaks_;
+  struct Candidate {
+    ModelId id{};
+    Bytes size;
+    std::int32_t accuracy = 0;
+  };
+  std::vector<Candidate> candidates_;
+  // Working space of variants.
+  std::vector<SelectableVariant> selectable_;
+  std::vector<ModelId> selectable_ids_;
+  std::vector<std::uint32_t> moving_;
 };
 
 }  // namespace cotenant

@@ -47,6 +47,11 @@ struct AdmissionDecision {
   FullQueue full = FullQueue::kNone;
   std::uint32_t waiting = 0;      ///< Requests in the full queue, else over all models.
   std::uint32_t waiting_max = 0;  ///< Of the full queue.
+  /// More accurate variants in memory that would have been too late.
+  std::uint32_t passed_over = 0;
+  std::int32_t accuracy = 0;      ///< Of the variant; zero: unknown, or there is only one.
+  std::int32_t accuracy_min = 0;  ///< That it had to have.
+  bool named = false;             ///< Its client named the variant.
 };
 
 /// Why a run is carried out where it is.
@@ -127,16 +132,30 @@ struct RerunDecision {
   std::uint32_t members = 0;  ///< Of the run that failed.
 };
 
+/// A waiting request is to be answered by another variant.
+struct MoveDecision {
+  RequestId request{};
+  ModelId from{};
+  ModelId to{};
+};
+
 /// Who wants a load.
-enum class LoadReason : unsigned char { kControl, kWaiting, kExpected };
+enum class LoadReason : unsigned char {
+  kControl,
+  kWaiting,
+  kExpected,
+  kBetter,   ///< In place of a less accurate variant.
+  kSmaller,  ///< In place of a larger variant, whose room is wanted.
+};
 
 /// A model's load begins.
 struct LoadDecision {
   ModelId model{};
   LoadReason reason = LoadReason::kControl;
-  std::uint32_t waiting = 0;  ///< Requests of it.
-  bool again = false;         ///< It was in memory before.
-  Bytes size;                 ///< What it will take.
+  std::uint32_t waiting = 0;           ///< Requests of it.
+  bool again = false;                  ///< It was in memory before.
+  Bytes size;                          ///< What it will take.
+  std::optional<ModelId> in_place_of;  ///< The variant that leaves when it is there.
   /// Before it begins; meaningful while memory is limited.
   Bytes free;
   Bytes limit;
@@ -147,6 +166,7 @@ enum class EvictReason : unsigned char {
   kForModel,  ///< As the policy planned, so that another one fits.
   kForced,    ///< So that another one fits, though the policy had no plan: least recently used.
   kShortage,  ///< Models or runs took more than was expected.
+  kReplaced,  ///< Another variant of its model has taken its place.
 };
 
 /// A model has to leave memory, at once or after its last run.
@@ -162,7 +182,8 @@ struct EvictDecision {
   std::uint32_t running = 0;
 };
 
-using Decision = std::variant<AdmissionDecision, StartDecision, JoinDecision, HoldDecision,
-                              EndDecision, RerunDecision, LoadDecision, EvictDecision>;
+using Decision =
+    std::variant<AdmissionDecision, StartDecision, JoinDecision, HoldDecision, EndDecision,
+                 RerunDecision, LoadDecision, EvictDecision, MoveDecision>;
 
 }  // namespace cotenant

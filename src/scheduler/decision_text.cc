@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "catalog/variant.h"
+
 namespace cotenant {
 namespace {
 
@@ -43,6 +45,7 @@ std::string WhyRefused(const AdmissionDecision& why) {
     case RejectReason::kModelUnloaded: return "its model is not loaded";
     case RejectReason::kNeverFits: return "its model or its run takes more memory than there is";
     case RejectReason::kLoadFailed: return "its model left memory and could not be loaded again";
+    case RejectReason::kNotAccurate: return "no variant is as accurate as its bound";
     case RejectReason::kNotFeasible:
     case RejectReason::kNoRoom: break;
   }
@@ -65,12 +68,25 @@ std::string WhyTaken(const AdmissionDecision& why) {
          SpanText(why.estimate) + " to its reply";
 }
 
+/// Why this variant. Nothing where there is one only.
+std::string WhyVariant(const AdmissionDecision& why) {
+  if (why.named) return "; its client named the variant";
+  if (why.accuracy == 0) return {};
+  std::string text = "; the variant has " + AccuracyText(why.accuracy) + " points";
+  if (why.accuracy_min > 0) text += ", " + AccuracyText(why.accuracy_min) + " are needed";
+  if (why.passed_over > 0) {
+    text += ", " + std::to_string(why.passed_over) + " better in memory would be too late";
+  }
+  return text;
+}
+
 std::string Text(const AdmissionDecision& why, const DecisionNames& names) {
   std::string text = "request " + Number(why.request) + " of " + TenantName(names, why.tenant) +
                      " for " + ModelName(names, why.model) + " (" + Count(why.rows, "row") + ")";
   if (why.refused) return text + " is refused: " + WhyRefused(why);
   text += " is taken in: " + WhyTaken(why) + (why.cold ? "; its model is not in memory" : "") +
-          "; " + Count(why.waiting, "request") + (why.waiting == 1 ? " waits" : " wait");
+          WhyVariant(why) + "; " + Count(why.waiting, "request") +
+          (why.waiting == 1 ? " waits" : " wait");
   if (why.work_before > Duration()) text += ", " + SpanText(why.work_before) + " of work go first";
   return text + ", " + Count(why.running, "run") + (why.running == 1 ? " is" : " are") +
          " under way";
@@ -187,7 +203,10 @@ std::string Text(const LoadDecision& why, const DecisionNames& names) {
       text += Count(why.waiting, "request") + (why.waiting == 1 ? " waits" : " wait") + " for it";
       break;
     case LoadReason::kExpected: text += "a request is expected"; break;
+    case LoadReason::kBetter: text += "it is more accurate, and there is room"; break;
+    case LoadReason::kSmaller: text += "it is smaller, and others need the room"; break;
   }
+  if (why.in_place_of) text += ", in place of " + ModelName(names, *why.in_place_of);
   if (why.limit == Bytes()) return text;
   return text + "; it takes " + MebibytesText(why.size) + " of " + MebibytesText(why.free) +
          " free";
@@ -202,14 +221,21 @@ std::string Text(const EvictDecision& why, const DecisionNames& names) {
       text += ": it was used least recently, and " + std::string(why.policy) + " makes no room";
       break;
     case EvictReason::kShortage: text += ": models or runs took more than was expected"; break;
+    case EvictReason::kReplaced: text += ": that variant takes its place"; break;
   }
-  text += "; it gives " + MebibytesText(why.size) + ", " + MebibytesText(why.needed) +
-          " were lacking; ";
+  text += "; it gives " + MebibytesText(why.size);
+  if (why.needed > Bytes()) text += ", " + MebibytesText(why.needed) + " were lacking";
+  text += "; ";
   text += why.unused < Duration() ? "no request came for it"
                                   : "its last request came " + SpanText(why.unused) + " ago";
   if (why.running > 0) text += "; it goes after " + Count(why.running, "run");
   if (why.waiting > 0) text += "; " + Count(why.waiting, "request") + " will wait for its return";
   return text;
+}
+
+std::string Text(const MoveDecision& why, const DecisionNames& names) {
+  return "request " + Number(why.request) + " is to be answered by " + ModelName(names, why.to) +
+         " instead of " + ModelName(names, why.from);
 }
 
 using Visit = std::function<void(const DecisionField&)>;
@@ -232,6 +258,10 @@ void Fields(const AdmissionDecision& why, const DecisionNames& names, const Visi
   visit({"waiting", std::int64_t{why.waiting}});
   if (why.waiting_max > 0) visit({"waiting_max", std::int64_t{why.waiting_max}});
   if (why.cold) visit({"cold", true});
+  if (why.named) visit({"named", true});
+  if (why.accuracy > 0) visit({"accuracy_milli", std::int64_t{why.accuracy}});
+  if (why.accuracy_min > 0) visit({"accuracy_min_milli", std::int64_t{why.accuracy_min}});
+  if (why.passed_over > 0) visit({"passed_over", std::int64_t{why.passed_over}});
 }
 
 void Fields(const StartDecision& why, const DecisionNames& names, const Visit& visit) {
@@ -300,19 +330,22 @@ void Fields(const RerunDecision& why, const DecisionNames&, const Visit& visit) 
 }
 
 void Fields(const LoadDecision& why, const DecisionNames& names, const Visit& visit) {
-  constexpr std::string_view kReasons[] = {"control", "waiting", "expected"};
+  constexpr std::string_view kReasons[] = {"control", "waiting", "expected", "better", "smaller"};
   visit({"kind", std::string_view("load")});
   visit({"model", std::string_view(ModelName(names, why.model))});
   visit({"reason", kReasons[static_cast<std::size_t>(why.reason)]});
   visit({"again", why.again});
   visit({"waiting", std::int64_t{why.waiting}});
+  if (why.in_place_of) {
+    visit({"in_place_of", std::string_view(ModelName(names, *why.in_place_of))});
+  }
   if (why.limit == Bytes()) return;
   visit({"size_bytes", why.size.count()});
   visit({"free_bytes", why.free.count()});
 }
 
 void Fields(const EvictDecision& why, const DecisionNames& names, const Visit& visit) {
-  constexpr std::string_view kReasons[] = {"for_model", "forced", "shortage"};
+  constexpr std::string_view kReasons[] = {"for_model", "forced", "shortage", "replaced"};
   visit({"kind", std::string_view("evict")});
   visit({"model", std::string_view(ModelName(names, why.model))});
   visit({"reason", kReasons[static_cast<std::size_t>(why.reason)]});
@@ -323,6 +356,13 @@ void Fields(const EvictDecision& why, const DecisionNames& names, const Visit& v
   if (why.unused >= Duration()) visit({"unused_ms", why.unused});
   visit({"running", std::int64_t{why.running}});
   visit({"waiting", std::int64_t{why.waiting}});
+}
+
+void Fields(const MoveDecision& why, const DecisionNames& names, const Visit& visit) {
+  visit({"kind", std::string_view("moved")});
+  visit({"request", Signed(why.request)});
+  visit({"from", std::string_view(ModelName(names, why.from))});
+  visit({"to", std::string_view(ModelName(names, why.to))});
 }
 
 }  // namespace

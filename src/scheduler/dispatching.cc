@@ -34,7 +34,7 @@ bool Scheduler::Body::StartFrom(std::uint32_t queue) {
   const bool may_inline = queues_.queue(queue).may_inline;
   const bool may_take = slots_.free() > 0 && !others_blocked_;
   if (!may_inline && !may_take) return false;
-  if (model.KeepsOrder() && model.running > 0) {
+  if (model.KeepsOrder() && RunsOfAll(model) > 0) {
     // Replies in order need runs in order; the end of the run touches the queue.
     if (out_->with_reasons) NoteHold(queue, BatchReason::kAlone, Instant::Max());
     queues_.Hold(queue, Instant::Max());

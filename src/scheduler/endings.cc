@@ -18,7 +18,12 @@ void Scheduler::Body::Release(std::uint32_t index, Duration ran_for) {
   COTENANT_CHECK(model.running > 0);
   --model.running;
   if (Limited() && MemoryIsWanted()) Stir();
-  if (model.first_queue != kNowhere && model.KeepsOrder()) Touch(model.first_queue);
+  if (model.KeepsOrder()) {
+    for (const ModelId id : FirstOf(model).variants) {
+      const std::uint32_t queue = models_[ToIndex(id)].first_queue;
+      if (queue != kNowhere) Touch(queue);
+    }
+  }
   // What was charged by estimate becomes what it took, shared by rows.
   for (std::uint32_t m = run.first_member; m != kNowhere; m = requests_[m].next_member) {
     Request& request = requests_[m];

@@ -12,16 +12,20 @@ namespace {
 constexpr std::int32_t kRowsMax = 1 << 24;
 constexpr std::uint32_t kLevelsMax = 1 << 16;
 constexpr std::size_t kModelsMax = std::size_t{1} << 20;
+constexpr std::int32_t kAccuracyMax = 1'000'000;
 constexpr Duration kSpanMax = Duration::Seconds(100LL * 24 * 3600);
 
 bool Sound(Duration span) { return span >= Duration() && span <= kSpanMax; }
 
 bool Sound(Bytes size) { return size >= Bytes() && size <= kModelBytesMax; }
 
+bool SoundAccuracy(std::int32_t milli) { return milli >= 0 && milli <= kAccuracyMax; }
+
 bool Sound(const ModelSettings& settings) {
   const DynamicBatching& window = settings.window;
   return settings.rows_max <= kRowsMax && window.priority_levels <= kLevelsMax &&
-         window.default_priority_level <= window.priority_levels && Sound(window.queue_delay_max);
+         window.default_priority_level <= window.priority_levels && Sound(window.queue_delay_max) &&
+         SoundAccuracy(settings.accuracy_min);
 }
 
 Status Wrong(const std::string& what) {
@@ -64,7 +68,7 @@ Status Scheduler::Body::CheckEvents(Instant now, std::span<const Event> events) 
       const std::string name = "request " + std::to_string(ToIndex(arrived->request));
       if (ToIndex(arrived->tenant) >= tenants) return Wrong(name + " is of no tenant");
       if (arrived->rows < 1 || arrived->rows > kRowsMax || !Sound(arrived->bounds.latency) ||
-          !Sound(arrived->bounds.queue_timeout)) {
+          !Sound(arrived->bounds.queue_timeout) || !SoundAccuracy(arrived->bounds.accuracy)) {
         return Wrong(name + " is out of range");
       }
       const bool freed = earlier(event, [&](const Event& other) {
@@ -87,6 +91,10 @@ Status Scheduler::Body::CheckEvents(Instant now, std::span<const Event> events) 
                (failed != nullptr && failed->model == wanted->model);
       });
       if (!freed && FindModel(wanted->model) != nullptr) return Wrong(name + " is there already");
+      if (!SoundAccuracy(wanted->accuracy)) return Wrong(name + " is out of range");
+      if (wanted->variant_of && ToIndex(*wanted->variant_of) >= kModelsMax) {
+        return Wrong(name + " is a variant of no model");
+      }
     } else if (const auto* loaded = std::get_if<LoadFinished>(&event)) {
       if (!Sound(loaded->settings)) return Wrong("a model's settings are out of range");
       if (!Sound(loaded->anonymous) || !Sound(loaded->mapped) || !Sound(loaded->run_peak) ||

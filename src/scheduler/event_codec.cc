@@ -12,20 +12,20 @@ inline constexpr Code kLastOf<Code> = Code::kInternal;
 template <>
 inline constexpr End kLastOf<End> = End::kFailed;
 template <>
-inline constexpr RejectReason kLastOf<RejectReason> = RejectReason::kLoadFailed;
+inline constexpr RejectReason kLastOf<RejectReason> = RejectReason::kNotAccurate;
 template <>
 inline constexpr Where kLastOf<Where> = Where::kWorker;
 
 template <typename Archive>
 void VisitFields(Archive& archive, Either<RequestBounds> auto& bounds) {
-  auto& [latency, queue_timeout] = bounds;
-  archive(latency, queue_timeout);
+  auto& [latency, queue_timeout, accuracy] = bounds;
+  archive(latency, queue_timeout, accuracy);
 }
 
 template <typename Archive>
 void VisitFields(Archive& archive, Either<Arrived> auto& event) {
-  auto& [at, request, tenant, model, rows, batch_key, priority, bounds] = event;
-  archive(at, request, tenant, model, rows, priority, bounds);
+  auto& [at, request, tenant, model, rows, batch_key, priority, bounds, variant] = event;
+  archive(at, request, tenant, model, rows, priority, bounds, variant);
   archive.Fixed(batch_key);
 }
 
@@ -55,8 +55,8 @@ void VisitFields(Archive& archive, Either<ReplyWritten> auto& event) {
 
 template <typename Archive>
 void VisitFields(Archive& archive, Either<LoadWanted> auto& event) {
-  auto& [at, model, expected, load_peak, run_peak] = event;
-  archive(at, model, expected, load_peak, run_peak);
+  auto& [at, model, expected, load_peak, run_peak, variant_of, accuracy] = event;
+  archive(at, model, expected, load_peak, run_peak, variant_of, accuracy);
 }
 
 template <typename Archive>

@@ -22,8 +22,9 @@ namespace cotenant {
 
 /// The bounds that a request brought. Zero means none.
 struct RequestBounds {
-  Duration latency;        ///< End to end, from arrival to the reply.
-  Duration queue_timeout;  ///< Triton's `timeout`: longest wait in the queue, its own meaning.
+  Duration latency;           ///< End to end, from arrival to the reply.
+  Duration queue_timeout;     ///< Triton's `timeout`: longest wait in the queue, its own meaning.
+  std::int32_t accuracy = 0;  ///< No less accurate variant may answer; thousandths of points.
 };
 
 /// A request was read and validated.
@@ -31,7 +32,7 @@ struct Arrived {
   Instant at;
   RequestId request{};
   TenantId tenant{};
-  ModelId model{};
+  ModelId model{};  ///< The first of its variants stands for all.
   /// Rows along the batch dimension; 1 for a model that does not batch.
   std::int32_t rows = 1;
   /// Equal for requests that may share a run: model, datatypes and all dimensions but the first.
@@ -39,6 +40,8 @@ struct Arrived {
   /// Triton's priority: 1 is the highest, 0 the model's default.
   std::uint32_t priority = 0;
   RequestBounds bounds;
+  /// The variant that it names, and which alone may answer. None: any within its bounds.
+  std::optional<ModelId> variant = std::nullopt;
 };
 
 /// The client went away or cancelled. The request may have ended already.
@@ -79,6 +82,9 @@ struct ModelSettings {
   std::int32_t cores = 1;     ///< CPU slots that a run takes.
   bool batching = false;      ///< Does its configuration ask for batching?
   DynamicBatching window;     ///< Meaningful when `batching`.
+  bool pinned = false;        ///< It does not leave memory for other models.
+  /// Requests that say nothing are not answered by less accurate variants; thousandths of points.
+  std::int32_t accuracy_min = 0;
 };
 
 /// A model is to be loaded (control). Answered by a `StartLoad` action when it is its turn and
@@ -92,6 +98,11 @@ struct LoadWanted {
   /// no more than that.
   Bytes load_peak = Bytes();
   Bytes run_peak = Bytes();  ///< The greatest of its runs that is known. Zero: unknown.
+  /// The model, loaded before, that this is a variant of. Its settings are those of that one, and
+  /// it leaves with it. None: a model of its own.
+  std::optional<ModelId> variant_of = std::nullopt;
+  /// Thousandths of points. Zero: unknown; such a variant answers only requests that name it.
+  std::int32_t accuracy = 0;
 };
 
 /// The load is done: the network is ready to run. Requests may name the model from now on. The

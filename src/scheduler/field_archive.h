@@ -14,6 +14,7 @@
 #include <cstdint>
 #include <limits>
 #include <map>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <type_traits>
@@ -103,6 +104,7 @@ class FieldWriter {
     const auto distance = static_cast<std::uint64_t>(value.nanoseconds()) - from;
     Varint(Zigzag(static_cast<std::int64_t>(distance)) + 1);
   }
+  void PutObject(const std::optional<ModelId>& value) { Varint(value ? ToIndex(*value) + 1 : 0); }
   void PutObject(const std::string& value) {
     Varint(value.size());
     Flush();
@@ -205,6 +207,12 @@ class FieldReader {
     const auto distance = static_cast<std::uint64_t>(Unzigzag(number - 1));
     const auto from = static_cast<std::uint64_t>(origin_.nanoseconds());
     value = Instant::FromNanoseconds(static_cast<std::int64_t>(from + distance));
+  }
+  void GetObject(std::optional<ModelId>& value) {
+    const std::uint64_t number = Varint();
+    if (number > 0xffffffffU) return Fail("a model's number is too large");
+    value.reset();
+    if (number > 0) value = static_cast<ModelId>(number - 1);
   }
   void GetObject(std::string& value);
   template <typename T>

@@ -18,6 +18,7 @@ void Scheduler::Body::On(const LoadWanted& event) {
   model.memory.load_peak = event.load_peak;
   model.memory.peak = event.run_peak;
   model.memory.due = event.at;
+  JoinModel(event.model, event);
   loads_waiting_.push_back(event.model);
   Stir();
 }
@@ -42,10 +43,12 @@ void Scheduler::Body::BeginLoad(ModelId id) {
   std::erase(loads_waiting_, id);
   ModelRecord& model = models_[ToIndex(id)];
   if (out_->with_reasons) NoteLoad(id);
+  grow_to_ = kNoModelId;
   model.state = ModelRecord::State::kLoading;
   model.memory.load_began = now_;
   ++loading_;
   if (Limited()) Reckon();
+  if (HasVariants(model)) GatherAt(id);
   out_->actions.push_back(StartLoad{id});
 }
 
@@ -64,8 +67,9 @@ void Scheduler::Body::On(const LoadFinished& event) {
   if (model == nullptr || model->state != ModelRecord::State::kLoading) return;
   --loading_;
   model->state = ModelRecord::State::kReady;
-  if (!model->served) BeginServing(*model, event.settings);
-  if (Limited()) EndLoading(*model, event);
+  const bool first_load = !model->served;
+  if (first_load) BeginServing(*model, event.settings);
+  if (Limited()) EndLoading(*model, event, first_load);
   UnloadIfDone(event.model);
 }
 
@@ -74,27 +78,35 @@ void Scheduler::Body::On(const LoadFailed& event) {
   if (model == nullptr || model->state != ModelRecord::State::kLoading) return;
   --loading_;
   if (model->served) return KeepOut(event.model, *model, event);
-  *model = ModelRecord{};
+  const ModelId first = model->family;
+  Forget(event.model);
   if (Limited()) Reckon();
   Stir();
+  if (first != event.model) UnloadIfDone(first);
 }
 
 void Scheduler::Body::On(const UnloadWanted& event) {
-  ModelRecord* model = FindModel(event.model);
-  if (model == nullptr) return;
-  model->unload_wanted = true;
-  if (model->state == ModelRecord::State::kQueued) {
-    // Never loaded, but its end is told the same way.
-    std::erase(loads_waiting_, event.model);
-    model->state = ModelRecord::State::kReady;
+  ModelRecord* const asked = FindModel(event.model);
+  if (asked == nullptr) return;
+  std::vector<ModelId> leaving(1, event.model);
+  if (asked->Several()) leaving = asked->variants;
+  for (const ModelId id : leaving) {
+    ModelRecord& model = models_[ToIndex(id)];
+    model.unload_wanted = true;
+    if (model.state == ModelRecord::State::kQueued) {
+      // Never loaded, but its end is told the same way.
+      std::erase(loads_waiting_, id);
+      model.state = ModelRecord::State::kReady;
+    }
   }
-  UnloadIfDone(event.model);
+  for (const ModelId id : leaving) UnloadIfDone(id);
 }
 
 void Scheduler::Body::UnloadIfDone(ModelId id) {
   using State = ModelRecord::State;
   ModelRecord& model = models_[ToIndex(id)];
-  const bool done = model.unload_wanted && model.accepted == 0;
+  // The first of several variants stands for the others until they are gone.
+  const bool done = model.unload_wanted && model.accepted == 0 && !model.Several();
   if (!done && model.state != State::kLeaving) return;
   if (model.running > 0 || !(model.Resident() || model.state == State::kOut)) return;
   if (!done) return Evict(id);
@@ -106,9 +118,11 @@ void Scheduler::Body::UnloadIfDone(ModelId id) {
 void Scheduler::Body::On(const Unloaded& event) {
   ModelRecord* model = FindModel(event.model);
   if (model == nullptr || model->state != ModelRecord::State::kUnloading) return;
-  *model = ModelRecord{};
+  const ModelId first = model->family;
+  Forget(event.model);
   if (Limited()) Reckon();
   Stir();
+  if (first != event.model) UnloadIfDone(first);
 }
 
 void Scheduler::Body::On(const WarmedUp& event) {

@@ -75,9 +75,20 @@ Bytes Scheduler::Body::OnTheirWayOut() const {
   for (const ModelRecord& model : models_) {
     const bool goes = model.state == State::kLeaving || model.state == State::kEvicting ||
                       model.state == State::kUnloading;
-    if (goes) sum += model.memory.held;
+    if (goes || (model.state == State::kReady && IsReplaced(model))) sum += model.memory.held;
   }
   return sum;
+}
+
+bool Scheduler::Body::OnlyPinnedAndShort() const {
+  if (Free() >= Bytes() || loading_ > 0 || OnTheirWayOut() > Bytes()) return false;
+  bool pinned = false;
+  for (const ModelRecord& model : models_) {
+    if (!model.Resident()) continue;
+    if (!model.settings.pinned) return false;
+    pinned = true;
+  }
+  return pinned;
 }
 
 MemoryFacts Scheduler::Body::Memory() const {

@@ -18,6 +18,11 @@ AdmissionDecision Scheduler::Body::AdmissionOf(const Request& request) {
   why.waiting = queues_.waiting();
   const ModelRecord* const model = FindModel(request.model);
   why.cold = model != nullptr && model->served && !InMemory(*model);
+  if (model != nullptr && HasVariants(*model)) {
+    why.accuracy = model->accuracy;
+    why.accuracy_min = request.accuracy;
+    why.named = request.named;
+  }
   return why;
 }
 
@@ -164,22 +169,31 @@ void Scheduler::Body::NoteLoad(ModelId id) {
   why.waiting = model.waiting;
   why.again = model.served;
   if (model.served) why.reason = model.waiting > 0 ? LoadReason::kWaiting : LoadReason::kExpected;
+  if (const ModelId there = InPlaceOf(model); Limited() && there != kNoModelId) {
+    why.in_place_of = there;
+    const bool better = model.accuracy > models_[ToIndex(there)].accuracy;
+    if (why.reason == LoadReason::kExpected) {
+      why.reason = better ? LoadReason::kBetter : LoadReason::kSmaller;
+    }
+  }
   why.size = model.memory.size;
   why.free = Limited() ? Free() : Bytes();
   why.limit = settings_.memory;
   out_->decisions.push_back(why);
 }
 
-void Scheduler::Body::NoteEvict(ModelId id, std::size_t asked, Bytes needed, EvictReason reason) {
+void Scheduler::Body::NoteEvict(ModelId id, std::optional<ModelId> asked, Bytes needed,
+                                EvictReason reason) {
   const ModelRecord& model = models_[ToIndex(id)];
   EvictDecision why;
   why.model = id;
   why.reason = reason;
   why.policy = residency_->name();
-  if (asked < view_ids_.size()) why.asked = view_ids_[asked];
+  why.asked = asked;
   why.size = model.memory.held;
   why.needed = needed;
-  if (model.memory.last_used > Instant()) why.unused = now_ - model.memory.last_used;
+  const Instant last_used = FirstOf(model).memory.last_used;
+  if (last_used > Instant()) why.unused = now_ - last_used;
   why.waiting = model.waiting;
   why.running = model.running;
   out_->decisions.push_back(why);

@@ -33,7 +33,9 @@ struct Request {
   Instant latest_start = Instant::Max();
   Instant run_ended = Instant::Max();  ///< For replied ones.
   TenantId tenant{};
-  ModelId model{};
+  ModelId model{};            ///< The variant that is to answer, as things stand.
+  bool named = false;         ///< Its client named that variant.
+  std::int32_t accuracy = 0;  ///< No variant that is less accurate may answer.
   std::int32_t rows = 1;
   std::uint32_t level = 0;  ///< Priority level; 0 for a model without levels.
   std::uint64_t batch_key = 0;
@@ -75,8 +77,6 @@ struct StartedRun {
   std::uint32_t chain = kNowhere;  ///< Of an inline run.
 };
 
-inline constexpr ModelId kNoModelId{kNowhere};
-
 /// What a model is to the account of memory, and what decides whether it stays there. Kept up only
 /// while memory is limited.
 struct ModelMemory {
@@ -115,8 +115,14 @@ struct ModelRecord {
   State state = State::kAbsent;
   bool served = false;  ///< It was loaded once: requests may name it.
   bool unload_wanted = false;
-  bool may_inline = false;  ///< With hysteresis: p99 of a single row is small enough.
-  bool one_queue = true;    ///< All shapes wait in one queue, in one order.
+  bool may_inline = false;      ///< With hysteresis: p99 of a single row is small enough.
+  bool one_queue = true;        ///< All shapes wait in one queue, in one order.
+  ModelId family = kNoModelId;  ///< Whose variant it is; its own number for the first of them.
+  std::int32_t accuracy = 0;    ///< Thousandths of points. Zero: unknown.
+  /// Of the first: all, itself included, in the order in which they came.
+  std::vector<ModelId> variants;
+  /// Of the first: the most that the settings of tenants who sent requests ask for.
+  std::int32_t tenants_ask = 0;
   ModelSettings settings;
   const BatchingPolicy* batching = nullptr;
   RunEstimates estimates;
@@ -128,6 +134,8 @@ struct ModelRecord {
   ModelMemory memory;
 
   bool Resident() const { return state == State::kReady || state == State::kLeaving; }
+  /// Has its model other variants? Asked of the first of them.
+  bool Several() const { return variants.size() > 1; }
   bool KeepsOrder() const { return settings.batching && settings.window.preserve_ordering; }
   const DynamicBatching* window() const { return settings.batching ? &settings.window : nullptr; }
 };

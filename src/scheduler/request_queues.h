@@ -69,6 +69,14 @@ class RequestQueues {
   std::int64_t RankOf(std::uint32_t request) const { return by_rank_.RankOf(request).primary; }
   std::uint32_t First(std::uint32_t queue) const { return by_queue_.First(queues_[queue].root); }
   std::int64_t Rows(std::uint32_t queue) const { return by_queue_.Sum(queues_[queue].root); }
+  /// `visit(request)` for each of the queue, in its order.
+  template <typename Visit>
+  void ForEach(std::uint32_t queue, const Visit& visit) const {
+    by_queue_.ForEach(queues_[queue].root, [&visit](std::uint32_t request) {
+      visit(request);
+      return true;
+    });
+  }
   /// Rows that wait where the request, which need not wait, has its place.
   std::int64_t RowsBeside(const Request& request, const ModelRecord& model) const;
   /// What one run of at most `rows` rows would take; at least the first request.

@@ -7,6 +7,7 @@
 /// something has changed that could change the answer (`Stir`).
 
 #include <algorithm>
+#include <utility>
 
 #include "base/check.h"
 #include "policy/greedy_dual_credit.h"
@@ -22,13 +23,15 @@ void Scheduler::Body::On(const Evicted& event) {
   model->memory.held = Bytes();
   Reckon();
   Stir();
+  if (HasVariants(*model)) MoveWaiting(event.model);
   if (model->waiting > 0) loads_waiting_.push_back(event.model);
   UnloadIfDone(event.model);
 }
 
-void Scheduler::Body::Credit(ModelMemory& memory) const {
+void Scheduler::Body::Credit(const ModelRecord& model) {
+  const ModelMemory& memory = model.memory;
   const ResidentVariantView variant{memory.size, 0, std::min(memory.load_takes, kCreditedLoadMost)};
-  memory.credit = credit_floor_ + GreedyDualWorth(variant, kColdPenalty);
+  FirstOf(model).memory.credit = credit_floor_ + GreedyDualWorth(variant, kColdPenalty);
 }
 
 void Scheduler::Body::NoteUse(ModelRecord& model, Instant at) {
@@ -39,7 +42,8 @@ void Scheduler::Body::NoteUse(ModelRecord& model, Instant at) {
                         memory.last_used + kForecastWindow >= memory.expected &&
                         memory.last_used <= memory.expected + kForecastWindow;
   memory.history.Record(memory.last_used, foreseen);
-  Credit(memory);
+  const ModelId there = InMemory(model) ? kNoModelId : InPlaceOf(model);
+  Credit(there == kNoModelId ? model : models_[ToIndex(there)]);
   if (!residency_->proactive()) return;
   score_.Arrived(memory.tested, memory.last_used);
   const RequestForecast forecast =
@@ -108,9 +112,12 @@ void Scheduler::Body::TendMemory() {
   while (loading_ < settings_.loads_max) {
     const std::optional<ModelId> next = NextLoad();
     if (!next) return Foresee();
-    const Room room = MakeRoom(*next);
+    ModelId id = *next;
+    const ModelRecord& model = models_[ToIndex(id)];
+    const bool among = model.state == ModelRecord::State::kOut && HasVariants(model);
+    const Room room = among ? MakeRoomAmong(id) : MakeRoom(id);
     if (room == Room::kLater) return;
-    if (room == Room::kNow) BeginLoad(*next);
+    if (room == Room::kNow) BeginLoad(id);
   }
 }
 
@@ -129,9 +136,14 @@ Scheduler::Body::Room Scheduler::Body::MakeRoom(ModelId id) {
     return Room::kNever;
   }
   if (NeedOf(model) <= Free()) return Room::kNow;
+  if (OnlyPinnedAndShort()) {
+    RefuseLoad(id, RejectReason::kNoRoom);
+    return Room::kNever;
+  }
   // What is lacking already is given back first.
   if (OnTheirWayOut() > Bytes() || Free() < Bytes()) return Room::kLater;
   const std::size_t place = FillView(&model, true);
+  aim_ = id;
   const Bytes lacking = Lacking(place);
   residency_->Procure(view_, place, plan_);
   if (TakeAway(place, lacking, EvictReason::kForModel)) {
@@ -160,6 +172,7 @@ void Scheduler::Body::GiveBack(Bytes bytes) {
   bytes -= OnTheirWayOut();
   if (bytes <= Bytes()) return;
   FillView(nullptr, true);
+  aim_ = kNoModelId;
   residency_->Release(view_, bytes, plan_);
   if (TakeAway(kNotInView, bytes, EvictReason::kShortage)) return;
   if (SomebodyHolds(kNotInView)) return LookAgain(kNotInView);
@@ -170,13 +183,19 @@ void Scheduler::Body::GiveBack(Bytes bytes) {
 /// Nobody waits for a load: what was to leave stays, and what is expected may come.
 void Scheduler::Body::Foresee() {
   if (Free() >= Bytes()) KeepLeaving();
-  if (!residency_->proactive() || OnTheirWayOut() > Bytes()) return;
+  if (OnTheirWayOut() > Bytes()) return;
+  if (const ModelId grown = std::exchange(grow_to_, kNoModelId); grown != kNoModelId) {
+    const ModelRecord& model = models_[ToIndex(grown)];
+    if (model.state == ModelRecord::State::kOut && NeedOf(model) <= Free()) return BeginLoad(grown);
+  }
+  if (!residency_->proactive()) {
+    const ModelId better = BetterThatFits();
+    if (better != kNoModelId) Grow({}, better);
+    return;
+  }
   const ModelRecord* expected = nullptr;
   for (const ModelRecord& model : models_) {
-    if (model.state != ModelRecord::State::kOut || model.unload_wanted || !Possible(model) ||
-        model.memory.retry_at > now_ || model.memory.expected == Instant::Max()) {
-      continue;
-    }
+    if (!MayBeExpected(model)) continue;
     if (ExpectedNow(model)) {
       if (expected == nullptr || model.memory.expected < expected->memory.expected) {
         expected = &model;
@@ -185,41 +204,73 @@ void Scheduler::Body::Foresee() {
       tend_at_ = std::min(tend_at_, model.memory.expected - kForecastWindow);
     }
   }
-  if (expected != nullptr) {
-    const std::size_t place = FillView(expected, false);
-    residency_->Procure(view_, place, plan_);
-    const bool chosen =
-        std::ranges::find(plan_.changes, place, &ResidencyChange::model) != plan_.changes.end();
-    const Bytes need = NeedOf(*expected);
-    if (chosen && need <= Free()) return BeginLoad(view_ids_[place]);
-    if (chosen && TakeAway(place, need - Free(), EvictReason::kForModel)) return;
+  const std::int32_t loading = loading_;
+  if (expected != nullptr) LoadExpected(*expected);
+  if (loading_ == loading && OnTheirWayOut() == Bytes()) Improve();
+}
+
+/// Is all of it out, and may it be loaded when its next request is expected?
+bool Scheduler::Body::MayBeExpected(const ModelRecord& first) const {
+  if (first.state == ModelRecord::State::kAbsent || first.unload_wanted ||
+      first.memory.expected == Instant::Max()) {
+    return false;
   }
+  if (first.family != ModelId{static_cast<std::uint32_t>(&first - models_.data())}) return false;
+  bool possible = false;
+  for (const ModelId id : first.variants) {
+    const ModelRecord& model = models_[ToIndex(id)];
+    if (!model.served) continue;
+    if (model.state != ModelRecord::State::kOut) return false;
+    possible = possible || (Possible(model) && model.memory.retry_at <= now_);
+  }
+  return possible;
+}
+
+void Scheduler::Body::LoadExpected(const ModelRecord& expected) {
+  const std::size_t place = FillView(&expected, false);
+  residency_->Procure(view_, place, plan_);
+  const auto chosen = std::ranges::find(plan_.changes, place, &ResidencyChange::model);
+  if (chosen == plan_.changes.end()) return;
+  const ModelId id = VariantAt(*chosen);
+  if (id == kNoModelId) return;
+  aim_ = id;
+  const Bytes need = NeedOf(models_[ToIndex(id)]);
+  if (need <= Free()) return BeginLoad(id);
+  TakeAway(place, need - Free(), EvictReason::kForModel);
+}
+
+void Scheduler::Body::Improve() {
   FillView(nullptr, false);
   residency_->Improve(view_, plan_);
   for (const ResidencyChange& change : plan_.changes) {
-    const ModelId id = view_ids_[change.model];
+    const ModelId id = VariantAt(change);
+    if (id == kNoModelId || view_models_[change.model].held) continue;
     const ModelRecord& model = models_[ToIndex(id)];
-    if (change.variant == kNoVariant || model.state != ModelRecord::State::kOut ||
-        view_models_[change.model].held || model.unload_wanted || !Possible(model)) {
+    if (model.state != ModelRecord::State::kOut || model.unload_wanted || !Possible(model) ||
+        model.memory.retry_at > now_) {
       continue;
     }
-    const Bytes need = NeedOf(model);
-    if (need <= Free()) return BeginLoad(id);
-    TakeAway(change.model, need - Free(), EvictReason::kForModel);
-    return;
+    const ModelId there = InPlaceOf(model);
+    // What only makes room for another change comes with that one.
+    const bool smaller =
+        there != kNoModelId && models_[ToIndex(there)].memory.held >= model.memory.size;
+    if (smaller) continue;
+    return Grow(change, id);
   }
 }
 
 void Scheduler::Body::KeepLeaving() {
   for (ModelRecord& model : models_) {
     if (model.state != ModelRecord::State::kLeaving) continue;
+    // Another variant has taken its place, or is about to.
+    if (InPlaceOf(model) != kNoModelId) continue;
     model.state = ModelRecord::State::kReady;
     model.memory.due = Instant::Max();
     TouchAll(model);
   }
 }
 
-void Scheduler::Body::EndLoading(ModelRecord& model, const LoadFinished& event) {
+void Scheduler::Body::EndLoading(ModelRecord& model, const LoadFinished& event, bool first_load) {
   ModelMemory& memory = model.memory;
   memory.size = memory.held = event.anonymous + event.mapped;
   memory.peak = std::max(memory.peak, event.run_peak);
@@ -229,10 +280,11 @@ void Scheduler::Body::EndLoading(ModelRecord& model, const LoadFinished& event) 
   memory.due = Instant::Max();
   memory.retry_at = Instant();
   memory.backoff = Duration();
-  Credit(memory);
+  Credit(model);
   Reckon();
   Stir();
   TouchAll(model);
+  if (HasVariants(model)) TakePlace(event.model, first_load);
 }
 
 void Scheduler::Body::KeepOut(ModelId id, ModelRecord& model, const LoadFailed& event) {
@@ -243,6 +295,7 @@ void Scheduler::Body::KeepOut(ModelId id, ModelRecord& model, const LoadFailed& 
   memory.retry_at = now_ + memory.backoff;
   Reckon();
   Stir();
+  if (HasVariants(model)) MoveWaiting(id);
   RefuseWaiting(model, event.code, RejectReason::kLoadFailed, memory.backoff);
   UnloadIfDone(id);
 }
@@ -251,15 +304,16 @@ void Scheduler::Body::KeepOut(ModelId id, ModelRecord& model, const LoadFailed& 
 void Scheduler::Body::Leave(ModelId id) {
   ModelRecord& model = models_[ToIndex(id)];
   COTENANT_CHECK(InMemory(model));
-  credit_floor_ = GreedyDualFloor(credit_floor_, model.memory.credit);
+  credit_floor_ = GreedyDualFloor(credit_floor_, FirstOf(model).memory.credit);
   model.state = ModelRecord::State::kLeaving;
+  if (HasVariants(model)) MoveWaiting(id);
   for (std::uint32_t i = model.first_queue; i != kNowhere; i = queues_.queue(i).next) {
     queues_.Summarise(i, kNowhere);
     const Queue& queue = queues_.queue(i);
     model.memory.due = std::min(model.memory.due, DueOf(queue.deadline, queue.oldest));
   }
   TouchAll(model);
-  if (model.running == 0) Evict(id);
+  if (model.running == 0 && model.state == ModelRecord::State::kLeaving) Evict(id);
 }
 
 void Scheduler::Body::Evict(ModelId id) {

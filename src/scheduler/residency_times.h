@@ -30,6 +30,14 @@ inline constexpr Duration kForecastHorizon = Duration::Seconds(10);
 /// What a cold start costs beyond its load: evictions, and waits for others.
 inline constexpr Duration kColdPenalty = Duration::Milliseconds(5);
 
+/// What a point of accuracy is worth: a request whose answer is one point worse counts as one that
+/// comes so much later.
+inline constexpr Duration kPointPenalty = Duration::Milliseconds(10);
+
+/// And a second of a load's CPU time, in thousandths of the same lateness. Counted where models
+/// have variants: one that is there and worse is loaded over only if that repays the load.
+inline constexpr std::int32_t kLoadPenaltyPerMille = 200;
+
 /// More than any model has; below it no sum overflows.
 inline constexpr Bytes kModelBytesMax = Bytes(std::int64_t{1} << 40);
 

@@ -19,11 +19,11 @@ inline constexpr ModelRecord::State kLastOf<ModelRecord::State> = ModelRecord::S
 template <typename Archive>
 void VisitFields(Archive& archive, Either<Request> auto& request) {
   auto& [id, sequence, at, taken, deadline, queue_deadline, latest_start, run_ended, tenant, model,
-         rows, level, batch_key, virtual_start, cost, state, gone, alone, delayed, cold, queue, run,
-         next_member] = request;
+         named, accuracy, rows, level, batch_key, virtual_start, cost, state, gone, alone, delayed,
+         cold, queue, run, next_member] = request;
   archive(id, sequence, at, taken, deadline, queue_deadline, latest_start, run_ended, tenant, model,
-          rows, level, virtual_start, cost, state, gone, alone, delayed, cold, queue, run,
-          next_member);
+          named, accuracy, rows, level, virtual_start, cost, state, gone, alone, delayed, cold,
+          queue, run, next_member);
   archive.Fixed(batch_key);
 }
 
@@ -167,10 +167,11 @@ void Snapshot::VisitMemory(auto& archive, auto& memory) {
 
 void Snapshot::VisitModel(auto& archive, auto& model) {
   // The three counts follow from requests and runs.
-  auto& [state, served, unload_wanted, may_inline, one_queue, settings, batching, estimates,
-         accepted, waiting, running, waiting_by_level, first_queue, memory] = model;
-  archive(state, served, unload_wanted, may_inline, one_queue, settings, waiting_by_level,
-          first_queue);
+  auto& [state, served, unload_wanted, may_inline, one_queue, family, accuracy, variants,
+         tenants_ask, settings, batching, estimates, accepted, waiting, running, waiting_by_level,
+         first_queue, memory] = model;
+  archive(state, served, unload_wanted, may_inline, one_queue, family, accuracy, variants,
+          tenants_ask, settings, waiting_by_level, first_queue);
   VisitEstimates(archive, estimates);
   VisitMemory(archive, memory);
   std::string name(batching == nullptr ? std::string_view() : batching->name());
@@ -273,7 +274,8 @@ void Snapshot::ReadRanks(FieldReader& reader, RequestQueues& queues) {
 
 void Snapshot::VisitBody(auto& archive, auto& body) {
   archive(body.ends_, body.sequence_, body.next_run_, body.draining_, body.drained_, body.armed_,
-          body.loads_waiting_, body.stirred_, body.tend_at_, body.room_for_, body.credit_floor_);
+          body.loads_waiting_, body.stirred_, body.tend_at_, body.room_for_, body.grow_to_,
+          body.credit_floor_);
   auto score = std::bit_cast<std::array<std::int64_t, 3>>(body.score_);
   archive(score[0], score[1], score[2]);
   if constexpr (std::remove_reference_t<decltype(archive)>::kReads) {

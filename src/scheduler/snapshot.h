@@ -38,6 +38,7 @@ class Snapshot {
   // snapshot_check.cc: what holds between them; also sets what is not stored. Null: sound.
   static const char* Complete(Scheduler::Body& body);
   static const char* CheckMemory(const Scheduler::Body& body, const ModelRecord& model);
+  static const char* CheckVariants(const Scheduler::Body& body);
   static const char* CompleteModels(Scheduler::Body& body);
   static const char* CompleteRequests(Scheduler::Body& body);
   static const char* CompleteQueues(Scheduler::Body& body);

@@ -227,8 +227,36 @@ const char* Snapshot::CheckMemory(const Scheduler::Body& body, const ModelRecord
   return runs ? nullptr : "a model runs that is not in memory";
 }
 
+/// Each model is the first of its variants, or in the list of the first.
+const char* Snapshot::CheckVariants(const Scheduler::Body& body) {
+  const std::vector<ModelRecord>& models = body.models_;
+  std::size_t listed = 0;
+  std::size_t present = 0;
+  for (std::size_t i = 0; i < models.size(); ++i) {
+    const ModelRecord& model = models[i];
+    const ModelId id{static_cast<std::uint32_t>(i)};
+    const bool absent = model.state == ModelRecord::State::kAbsent;
+    present += absent ? 0 : 1;
+    if (absent != (model.family == kNoModelId)) return "a model is of no family";
+    if (!model.variants.empty() && (absent || model.variants.front() != id)) {
+      return "a list of variants does not begin with the first";
+    }
+    if (model.accuracy < 0 || model.tenants_ask < 0) return "an accuracy is below zero";
+    std::vector<ModelId> sorted = model.variants;
+    std::ranges::sort(sorted);
+    if (std::ranges::adjacent_find(sorted) != sorted.end()) return "a variant is listed twice";
+    for (const ModelId variant : model.variants) {
+      const bool own = ToIndex(variant) < models.size() && models[ToIndex(variant)].family == id;
+      if (!own) return "a variant is not of its model";
+    }
+    listed += model.variants.size();
+  }
+  return listed == present ? nullptr : "a variant is not listed";
+}
+
 /// Sets the count of loads, and the account of memory.
 const char* Snapshot::CompleteModels(Scheduler::Body& body) {
+  if (const char* wrong = CheckVariants(body); wrong != nullptr) return wrong;
   std::int32_t queued = 0;
   for (const ModelRecord& model : body.models_) {
     using State = ModelRecord::State;

@@ -8,6 +8,7 @@ void ActiveRun::Begin(RunId id, std::shared_ptr<ServedModel> model) {
   model_ = std::move(model);
   taken_ = model_->TakeRun();
   members_.clear();
+  replaced_inputs_.clear();
   output_mask_ = 0;
   rows_ = 0;
   status_ = Status();
@@ -19,8 +20,21 @@ void ActiveRun::Begin(RunId id, std::shared_ptr<ServedModel> model) {
 
 void ActiveRun::AddMember(std::span<const InputTensor> inputs, std::int32_t rows,
                           std::uint64_t output_mask) {
+  const std::vector<std::uint32_t>& inputs_from = model_->inputs_from_main();
+  const std::vector<std::uint32_t>& outputs_from = model_->outputs_from_main();
+  if (!inputs_from.empty()) {
+    std::vector<InputTensor>& own = replaced_inputs_.emplace_back(inputs.begin(), inputs.end());
+    for (InputTensor& input : own) input.index = inputs_from[input.index];
+    inputs = own;
+  }
   members_.push_back(Member{inputs, rows});
-  output_mask_ |= output_mask;
+  if (outputs_from.empty()) {
+    output_mask_ |= output_mask;
+  } else {
+    for (std::size_t i = 0; i < outputs_from.size(); ++i) {
+      if ((output_mask >> i & 1) != 0) output_mask_ |= std::uint64_t{1} << outputs_from[i];
+    }
+  }
   rows_ += rows;
   readers_.fetch_add(1, std::memory_order_relaxed);
 }

@@ -30,6 +30,7 @@ class ActiveRun {
 
   /// Prepares for a new run of `model`; the members are added next.
   void Begin(RunId id, std::shared_ptr<ServedModel> model);
+  /// Indices are those of the model's own network, whatever its variant.
   void AddMember(std::span<const InputTensor> inputs, std::int32_t rows, std::uint64_t output_mask);
   /// Under the brain's lock, while the run has not ended.
   void Stop();
@@ -55,6 +56,8 @@ class ActiveRun {
   std::shared_ptr<ServedModel> model_;
   TakenRun taken_;
   std::vector<Member> members_;
+  /// By member, where the variant's inputs have other places.
+  std::vector<std::vector<InputTensor>> replaced_inputs_;
   std::uint64_t output_mask_ = 0;
   std::int32_t rows_ = 0;
   Status status_;

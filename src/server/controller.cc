@@ -15,15 +15,6 @@ namespace {
 
 std::string Quoted(std::string_view text) { return "'" + std::string(text) + "'"; }
 
-ModelSettings SettingsOf(const ModelConfig& config) {
-  ModelSettings settings;
-  settings.rows_max = std::max(1, config.max_batch_size);
-  settings.cores = std::max(1, config.runtime.intra_op_threads);
-  settings.batching = config.batching.has_value();
-  if (config.batching) settings.window = *config.batching;
-  return settings;
-}
-
 /// Networks take more in memory than in their files, by what runs need of them in another form.
 Bytes ExpectedOf(Bytes files) { return files + Bytes(files.count() / 10 * 3); }
 
@@ -34,6 +25,17 @@ Bytes UnmeasuredLoadPeak(Bytes files) { return Bytes(files.count() * 10); }
 Bytes Taken(const LoadFacts& facts) { return facts.anonymous + facts.mapped; }
 
 }  // namespace
+
+ModelSettings Controller::SettingsOf(const ModelConfig& config, const VariantUse& use) {
+  ModelSettings settings;
+  settings.pinned = use.pinned;
+  settings.accuracy_min = use.accuracy_min;
+  settings.rows_max = std::max(1, config.max_batch_size);
+  settings.cores = std::max(1, config.runtime.intra_op_threads);
+  settings.batching = config.batching.has_value();
+  if (config.batching) settings.window = *config.batching;
+  return settings;
+}
 
 Controller::Controller(const NodeOptions& options, ModelSource& source, Backend& backend,
                        Telemetry& telemetry, ControllerLinks links)
@@ -141,7 +143,13 @@ void Controller::BeginChange(const std::string& model, const LoadOverride& overr
     PendingLoad load = Prepare(model, std::move(description->versions[i]), description->config);
     load.change = change;
     load.index = i;
-    const LoadWanted wanted{MonotonicNow(), id, load.expected, load.load_peak, load.run_peak};
+    load.use = description->use;
+    if (!load.file.variants.empty() && !load.use.accuracy.known()) {
+      // What the others are compared with.
+      load.use.accuracy = {kFullAccuracy, AccuracySource::kAgreement};
+    }
+    LoadWanted wanted{MonotonicNow(), id, load.expected, load.load_peak, load.run_peak};
+    wanted.accuracy = load.use.accuracy.milli;
     pending_[id] = std::move(load);
     links_.tell(wanted);
   }
@@ -193,11 +201,15 @@ void Controller::FailName(const std::string& model, const Status& why, const Don
 
 void Controller::RefuseLoad(ModelId id) {
   PendingLoad load = std::move(pending_.extract(id).mapped());
-  FailVersion(load,
-              ResourceExhausted("the network takes more memory than the server may use: " +
-                                SizeText(std::max(load.expected, load.load_peak)) +
-                                " while it is loaded, of " + SizeText(options_.memory.models) +
-                                " for all models and runs"));
+  const Status why = ResourceExhausted(
+      "the network takes more memory than the server may use: " +
+      SizeText(std::max(load.expected, load.load_peak)) + " while it is loaded, of " +
+      SizeText(options_.memory.models) + " for all models and runs");
+  if (load.variant) {
+    DropVariant(load, why);
+  } else {
+    FailVersion(load, why);
+  }
   links_.brain.Unbind(id);
   links_.tell(Unloaded{MonotonicNow(), id, Bytes()});
   if (--load.change->loading == 0) FinishChange(*load.change);
@@ -217,6 +229,7 @@ void Controller::DoLoad(ModelId id) {
     LoadAgain(id, known->second);
     return;
   }
+  if (pending_.at(id).variant) return DoLoadVariant(id);
   PendingLoad load = std::move(pending_.extract(id).mapped());
   Change& change = *load.change;
   const Status status = LoadVersion(id, load);
@@ -242,12 +255,14 @@ Status Controller::LoadVersion(ModelId id, PendingLoad& load) {
   Result<ModelConfig> config = source_.Complete(load.config, (*executor)->signature());
   COTENANT_RETURN_IF_ERROR(config.status());
   RenderedConfig rendered = source_.Render(*config);
-  const ModelSettings settings = SettingsOf(*config);
+  const ModelSettings settings = SettingsOf(*config, load.use);
   ModelTable::VersionState& state = load.change->versions[load.index];
   std::shared_ptr<ModelCounters> counters =
       telemetry_.ForModel(config->name, std::to_string(state.version));
   auto served = std::make_shared<ServedModel>(id, state.version, *std::move(config),
                                               std::move(rendered), *std::move(executor), counters);
+  served->SetAccuracy(load.use.accuracy);
+  served->SetStateful(load.use.stateful);
   Result<WarmUpOutcome> warmed = WarmUp(*served);
   COTENANT_RETURN_IF_ERROR(warmed.status());
   const Instant now = MonotonicNow();
@@ -259,13 +274,17 @@ Status Controller::LoadVersion(ModelId id, PendingLoad& load) {
   const LoadFacts facts = served->facts();
   Account(id, Taken(facts));
   if (options_.memory.limited()) {
-    known_[id] = {served,          load.file,      load.config, load.files,
-                  load.form_stamp, load.load_peak, signature,   settings};
+    known_[id] = {served,         load.file, load.config, load.files, load.form_stamp,
+                  load.load_peak, signature, settings,    nullptr};
   }
   links_.tell(LoadFinished{now, id, settings, now - began, facts.anonymous, facts.mapped,
                            warmed->run_peak});
   state.state = ModelState::kReady;
   state.reason.clear();
+  if (!load.file.variants.empty()) {
+    signatures_[id] = signature;
+    WantVariants(id, load, served);
+  }
   state.served = std::move(served);
   return Status();
 }
@@ -315,7 +334,12 @@ void Controller::Withdraw(std::vector<std::shared_ptr<ServedModel>> served) {
   links_.await_lanes();
   for (std::shared_ptr<ServedModel>& model : served) {
     const ModelId id = model->id();
+    // The brain lets the others go with it.
+    for (const std::shared_ptr<ServedModel>& variant : model->variants()) {
+      leaving_[variant->id()] = variant;
+    }
     leaving_[id] = std::move(model);
+    signatures_.erase(id);
     links_.tell(UnloadWanted{MonotonicNow(), id});
   }
 }

@@ -80,6 +80,10 @@ class Controller {
     Bytes expected;                ///< What it will take.
     Bytes load_peak;               ///< At any time of its load.
     Bytes run_peak;                ///< Zero: unknown.
+    VariantUse use;
+    /// A variant beside the model's own network, which is loaded before.
+    std::optional<VariantSource> variant;
+    std::shared_ptr<ServedModel> main;
   };
   /// What is needed to load a version once more.
   struct Known {
@@ -91,6 +95,7 @@ class Controller {
     Bytes load_peak;
     ModelSignature signature;
     ModelSettings settings;
+    std::shared_ptr<ServedModel> main;  ///< Of a variant: the model's own network.
   };
 
   void BeginChange(const std::string& model, const LoadOverride& override_, Done done);
@@ -99,6 +104,14 @@ class Controller {
   void RefuseLoad(ModelId id);
   void FailVersion(PendingLoad& load, const Status& why);
   Status LoadVersion(ModelId id, PendingLoad& load);
+  static ModelSettings SettingsOf(const ModelConfig& config, const VariantUse& use);
+  // controller_variants.cc
+  void WantVariants(ModelId id, const PendingLoad& main,
+                    const std::shared_ptr<ServedModel>& served);
+  void DoLoadVariant(ModelId id);
+  Status LoadVariant(ModelId id, PendingLoad& load);
+  /// The model serves without it.
+  void DropVariant(PendingLoad& load, const Status& why);
   void LoadAgain(ModelId id, Known& known);
   void FailAgain(ModelId id, ServedModel& served, const Status& why);
   void Estimate(PendingLoad& load);
@@ -134,6 +147,7 @@ class Controller {
       fingerprints_;  ///< Of what is, or was to be, loaded.
   std::map<std::string, LoadOverride, std::less<>> overrides_;
   std::map<ModelId, PendingLoad> pending_;
+  std::map<ModelId, ModelSignature> signatures_;  ///< Of models with variants.
   std::map<ModelId, Known> known_;  ///< Those that may be evicted; none without a budget.
   std::map<ModelId, Bytes> taken_;
   std::map<ModelId, std::shared_ptr<ServedModel>> leaving_;

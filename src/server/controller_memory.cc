@@ -104,6 +104,7 @@ void Controller::FailAgain(ModelId id, ServedModel& served, const Status& why) {
   malloc_trim(0);
   served.SetResidence(Residence::kOut);
   served.SetLoadError(why.message());
+  if (known_.at(id).main) known_.at(id).main->SetLoadError(why.message());
   served.counters().LoadFailed();
   Account(id, Bytes());
   // What its files lack is nothing that its clients did wrong.

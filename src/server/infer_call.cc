@@ -6,7 +6,10 @@ void InferCall::Reset() {
   model = {};
   version = {};
   tenant = {};
+  variant = {};
   id.clear();
+  sequence.clear();
+  sequence_start = sequence_end = false;
   at = Instant();
   bounds = RequestBounds();
   priority = 0;

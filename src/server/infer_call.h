@@ -17,6 +17,7 @@
 #include "base/ids.h"
 #include "base/result.h"
 #include "base/time.h"
+#include "catalog/variant.h"
 #include "execution/executor.h"
 #include "scheduler/actions.h"
 #include "scheduler/events.h"
@@ -56,14 +57,16 @@ struct ReplyOutput {
 
 /// What the reply says of how it was made (response parameters of design.md).
 struct ReplyFacts {
-  Duration queue;           ///< From arrival to the start of the run.
-  Duration compute;         ///< The run.
-  bool cold = false;        ///< Its model was not in memory when it arrived.
-  bool bounded = false;     ///< Had the request a latency bound?
-  bool bound_met = false;   ///< Judged when the reply is ready to be written.
-  Duration earliest_bound;  ///< Refusals for feasibility: the smallest bound that would do.
-  Duration estimate;        ///< Refusals for feasibility: what the bound was compared with.
-  Duration retry_after;     ///< Refusals: when to try again; zero when unknown.
+  Duration queue;            ///< From arrival to the start of the run.
+  Duration compute;          ///< The run.
+  bool cold = false;         ///< Its model was not in memory when it arrived.
+  std::string_view variant;  ///< That answered; empty where the model has one only.
+  Accuracy accuracy;         ///< Of that variant.
+  bool bounded = false;      ///< Had the request a latency bound?
+  bool bound_met = false;    ///< Judged when the reply is ready to be written.
+  Duration earliest_bound;   ///< Refusals for feasibility: the smallest bound that would do.
+  Duration estimate;         ///< Refusals for feasibility: what the bound was compared with.
+  Duration retry_after;      ///< Refusals: when to try again; zero when unknown.
 };
 
 class InferCall {
@@ -82,8 +85,12 @@ class InferCall {
   std::string_view model;
   std::string_view version;  ///< Empty: the server's choice.
   std::string_view tenant;   ///< Empty: `default`.
+  std::string_view variant;  ///< Empty: any that meets the bounds.
   std::string id;            ///< Echoed.
-  Instant at;                ///< When the turn that read its first byte began.
+  std::string sequence;      ///< Triton's `sequence_id`: one variant answers all of it.
+  bool sequence_start = false;
+  bool sequence_end = false;
+  Instant at;  ///< When the turn that read its first byte began.
   RequestBounds bounds;
   std::uint32_t priority = 0;
   std::vector<NamedInput> inputs;

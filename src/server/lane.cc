@@ -152,6 +152,9 @@ void Lane::EndCall(const LaneWork::Ending& ending) {
   call.facts.bounded = call.bounds.latency > Duration();
   if (ending.end == End::kReplied) {
     FillReply(call, *call.run_, call.member_);
+    if (!call.sequence.empty() && !call.served->variants().empty()) {
+      node_.body_->RememberSequence(call, call.run_->model().id());
+    }
     record.compute_input = call.run_->input();
     record.compute_infer = call.run_->infer();
     record.compute_output = call.run_->output();

@@ -200,7 +200,10 @@ std::vector<RecordedDecision> LiveBrain::DecisionsOf(std::string_view request) c
 std::string LiveBrain::ModelName(ModelId id) const {
   std::lock_guard lock(mutex_);
   const bool known = ToIndex(id) < models_.size() && models_[ToIndex(id)] != nullptr;
-  return known ? models_[ToIndex(id)]->config().name : std::string();
+  if (!known) return {};
+  const ServedModel& model = *models_[ToIndex(id)];
+  const bool own = model.variant() == kOwnVariantName;
+  return own ? model.config().name : model.config().name + ":" + model.variant();
 }
 
 EndCounts LiveBrain::Ends() const {

@@ -33,6 +33,29 @@ Node::Body::Body(Node& owner, ModelSource& source, Backend& backend_, Telemetry&
                  {brain, tables, [this](Event event) { Tell(std::move(event)); },
                   [this] { AwaitLanes(); }}) {}
 
+void Node::Body::StayInSequence(InferCall& call, Arrived& arrived) {
+  if (call.sequence.empty() && call.served->stateful()) {
+    call.sequence = "of tenant " + std::to_string(ToIndex(arrived.tenant));
+  }
+  if (call.sequence.empty() || arrived.variant) return;
+  if (call.sequence_start) {
+    sequences.Forget(arrived.model, call.sequence);
+  } else {
+    const std::optional<ModelId> known = sequences.Find(arrived.model, call.sequence);
+    // A number may be another model's by now.
+    if (known && call.served->HasVariant(*known)) arrived.variant = known;
+  }
+}
+
+void Node::Body::RememberSequence(const InferCall& call, ModelId variant) {
+  const ModelId model = call.served->id();
+  if (call.sequence_end) {
+    sequences.Forget(model, call.sequence);
+  } else {
+    sequences.Remember(model, call.sequence, variant);
+  }
+}
+
 void Node::Body::Tell(Event event) {
   std::lock_guard lock(control_mutex);
   control_lane->events_.push_back(std::move(event));
@@ -84,6 +107,31 @@ Status Node::Start(std::function<void(bool)> loaded) {
   return Status();
 }
 
+namespace {
+
+/// Is there a variant that the request may have?
+Status CheckVariant(const ServedModel& model, const InferCall& call) {
+  const std::string name = "model '" + model.config().name + "'";
+  const ServedModel* const named = call.variant.empty() ? nullptr : model.FindVariant(call.variant);
+  if (!call.variant.empty() && named == nullptr) {
+    return InvalidArgument(name + " has no variant '" + std::string(call.variant) + "'; it has " +
+                           model.VariantNames());
+  }
+  if (call.bounds.accuracy == 0) return Status();
+  const ServedModel* const best = named != nullptr ? named : model.BestVariant();
+  const std::string bound =
+      "'accuracy_bound' of " + AccuracyText(call.bounds.accuracy) + " cannot be met: ";
+  if (best == nullptr || !best->accuracy().known()) {
+    return InvalidArgument(bound + "the accuracy of " + name + " is not known");
+  }
+  if (best->accuracy().milli >= call.bounds.accuracy) return Status();
+  return InvalidArgument(bound + "variant '" + best->variant() + "' of " + name + " has " +
+                         AccuracyText(best->accuracy().milli) +
+                         (named != nullptr ? "" : ", and none has more"));
+}
+
+}  // namespace
+
 Status Node::Submit(Lane& lane, InferCall& call) {
   const Instant now = lane.TurnBegan();
   if (call.at == Instant()) call.at = now;
@@ -94,6 +142,7 @@ Status Node::Submit(Lane& lane, InferCall& call) {
   if (!tenant) {
     return InvalidArgument("the tenant '" + std::string(call.tenant) + "' is not declared");
   }
+  COTENANT_RETURN_IF_ERROR(CheckVariant(**served, call));
   Result<ResolvedCall> resolved = Resolve(**served, call, call.tensors_);
   COTENANT_RETURN_IF_ERROR(resolved.status());
   call.served = *std::move(served);
@@ -112,6 +161,8 @@ Status Node::Submit(Lane& lane, InferCall& call) {
   arrived.batch_key = resolved->batch_key;
   arrived.priority = call.priority;
   arrived.bounds = call.bounds;
+  if (!call.variant.empty()) arrived.variant = call.served->FindVariant(call.variant)->id();
+  if (!call.served->variants().empty()) body_->StayInSequence(call, arrived);
   lane.events_.push_back(arrived);
   lane.arrivals_.push_back(&call);
   return Status();
@@ -321,6 +372,31 @@ MemoryGauges MemoryGaugesOf(const MemoryBudget& budget, const MemoryFacts& ledge
 
 }  // namespace
 
+void Node::AddVariants(const ServedModel& model, ModelMemoryRow& row) const {
+  row.dropped = model.dropped();
+  if (model.variants().empty()) return;
+  const auto add = [&](const ServedModel& variant) {
+    VariantMemoryRow& one = row.variants.emplace_back();
+    one.name = variant.variant();
+    one.accuracy = variant.accuracy();
+    one.residence = variant.residence();
+    one.facts = variant.facts();
+    one.run_peak = variant.run_peak();
+    one.waiting = body_->brain.Waiting(variant.id());
+  };
+  add(model);
+  for (const std::shared_ptr<ServedModel>& variant : model.variants()) {
+    add(*variant);
+    row.waiting += row.variants.back().waiting;
+    const bool nearer =
+        row.residence != Residence::kResident && variant->residence() != Residence::kOut;
+    if (!nearer) continue;
+    row.residence = variant->residence();
+    row.facts = variant->facts();
+    row.run_peak = variant->run_peak();
+  }
+}
+
 NodeMemory Node::Memory() const {
   NodeMemory memory;
   memory.budget = options_.memory;
@@ -339,6 +415,7 @@ NodeMemory Node::Memory() const {
     row.facts = model->facts();
     row.run_peak = model->run_peak();
     row.waiting = body_->brain.Waiting(model->id());
+    AddVariants(*model, row);
     if (model->last_used() > Instant()) row.unused_for = now - model->last_used();
     row.counts = model->counters().Residency();
     memory.models.push_back(std::move(row));
@@ -346,15 +423,23 @@ NodeMemory Node::Memory() const {
   return memory;
 }
 
+void Node::AddGauges(const ServedModel& model, ModelGauge& row) const {
+  row.waiting += body_->brain.Waiting(model.id());
+  row.run_peak_bytes = std::max(row.run_peak_bytes, model.run_peak().count());
+  if (model.residence() == Residence::kOut) return;
+  const LoadFacts facts = model.facts();
+  row.anonymous_bytes += facts.anonymous.count();
+  row.mapped_bytes += facts.mapped.count();
+  row.resident = row.resident || model.residence() == Residence::kResident;
+}
+
 std::string Node::MetricsText() const {
   NodeGauges gauges;
   for (const std::shared_ptr<ServedModel>& model : AllServed()) {
-    const LoadFacts facts = model->facts();
-    const bool in_memory = model->residence() != Residence::kOut;
-    gauges.models.push_back(
-        {model->config().name, model->version_text(), body_->brain.Waiting(model->id()),
-         in_memory ? facts.anonymous.count() : 0, in_memory ? facts.mapped.count() : 0,
-         model->run_peak().count(), model->residence() == Residence::kResident});
+    ModelGauge row{model->config().name, model->version_text(), 0, 0, 0, 0, false};
+    AddGauges(*model, row);
+    for (const std::shared_ptr<ServedModel>& variant : model->variants()) AddGauges(*variant, row);
+    gauges.models.push_back(std::move(row));
   }
   gauges.running = body_->brain.Running();
   gauges.slots = static_cast<std::uint32_t>(options_.scheduler.slots);

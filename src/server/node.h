@@ -161,6 +161,9 @@ class Node {
  private:
   friend class Lane;
   class Body;
+  /// Its variants, and which of them is in memory.
+  void AddVariants(const ServedModel& model, ModelMemoryRow& row) const;
+  void AddGauges(const ServedModel& model, ModelGauge& row) const;
   NodeOptions options_;
   std::unique_ptr<Body> body_;
 };

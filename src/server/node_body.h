@@ -13,6 +13,7 @@
 #include "server/live_brain.h"
 #include "server/model_table.h"
 #include "server/node.h"
+#include "server/sequences.h"
 #include "server/worker_pool.h"
 
 namespace cotenant {
@@ -26,6 +27,9 @@ class Node::Body {
   void Tell(Event event);
   /// Returns when no lane holds a table older than the newest one.
   void AwaitLanes();
+  /// A request of a sequence goes to the variant that answered the one before.
+  void StayInSequence(InferCall& call, Arrived& arrived);
+  void RememberSequence(const InferCall& call, ModelId variant);
   void Enter(Lane& lane);
   void Leave(Lane& lane);
 
@@ -34,6 +38,7 @@ class Node::Body {
   Telemetry& telemetry;
   const Instant started;
   ModelTables tables;
+  Sequences sequences;
   std::atomic<bool> draining = false;
   std::mutex drained_mutex;
   std::function<void()> drained;

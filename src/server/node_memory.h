@@ -20,6 +20,16 @@
 
 namespace cotenant {
 
+/// One variant of a model that has several.
+struct VariantMemoryRow {
+  std::string name;
+  Accuracy accuracy;
+  Residence residence = Residence::kResident;
+  LoadFacts facts;
+  Bytes run_peak;
+  std::uint32_t waiting = 0;
+};
+
 struct ModelMemoryRow {
   std::string name;
   std::string version;
@@ -29,6 +39,10 @@ struct ModelMemoryRow {
   std::uint32_t waiting = 0;
   std::optional<Duration> unused_for;  ///< Since its last request arrived; none: never asked.
   ResidencyCounts counts;
+  /// Its own network first; empty where it has no other variant. What the row says is then of the
+  /// one in memory, if there is one.
+  std::vector<VariantMemoryRow> variants;
+  std::vector<DroppedVariant> dropped;
 
   bool in_memory() const { return residence != Residence::kOut; }
 };

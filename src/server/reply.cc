@@ -12,9 +12,9 @@ const OutputTensor* FindOutput(std::span<const OutputTensor> outputs, std::uint3
   return nullptr;
 }
 
-void AddOutput(InferCall& call, std::span<const OutputTensor> tensors, std::size_t config_index,
-               std::uint32_t classification, std::uint32_t tag) {
-  const OutputTensor* tensor = FindOutput(tensors, call.served->OutputIndex(config_index));
+void AddOutput(InferCall& call, ActiveRun& run, std::span<const OutputTensor> tensors,
+               std::size_t config_index, std::uint32_t classification, std::uint32_t tag) {
+  const OutputTensor* tensor = FindOutput(tensors, run.model().OutputIndex(config_index));
   COTENANT_CHECK(tensor != nullptr);  // The run was asked for every output that a member wants.
   call.outputs.push_back({&call.served->config().outputs[config_index], tensor->datatype,
                           tensor->shape, tensor->bytes, classification, tag});
@@ -35,14 +35,18 @@ std::string MillisecondsText(Duration span) {
 void FillReply(InferCall& call, ActiveRun& run, std::size_t member) {
   call.facts.queue = run.started() - call.at;
   call.facts.compute = run.ran_for();
+  if (!call.served->variants().empty()) {
+    call.facts.variant = run.model().variant();
+    call.facts.accuracy = run.model().accuracy();
+  }
   const std::span<const OutputTensor> tensors = run.Outputs(member);
   if (call.wanted.empty()) {
     for (std::size_t i = 0; i < call.served->config().outputs.size(); ++i) {
-      AddOutput(call, tensors, i, 0, call.default_tag);
+      AddOutput(call, run, tensors, i, 0, call.default_tag);
     }
   }
   for (const WantedOutput& wanted : call.wanted) {
-    AddOutput(call, tensors, wanted.index, wanted.classification, wanted.tag);
+    AddOutput(call, run, tensors, wanted.index, wanted.classification, wanted.tag);
   }
 }
 
@@ -81,6 +85,10 @@ void FillRefusal(InferCall& call, const Reject& reject, Bytes memory) {
       text = "the model is not in memory, and there is no room to load it in time: it takes " +
              SizeText(call.served->facts().anonymous + call.served->facts().mapped) + " of " +
              SizeText(memory) + " for all models and runs";
+      break;
+    case RejectReason::kNotAccurate:
+      text = "no variant of the model is as accurate as its 'accuracy_bound', " +
+             AccuracyText(call.bounds.accuracy);
       break;
     case RejectReason::kLoadFailed:
       text = "the model could not be loaded again after it had left memory: " +

@@ -1,5 +1,7 @@
 #include "server/served_model.h"
 
+#include <algorithm>
+#include <map>
 #include <utility>
 
 namespace cotenant {
@@ -22,7 +24,71 @@ std::vector<std::uint32_t> IndexByName(const std::vector<TensorSpec>& specs,
   return index;
 }
 
+/// The variant's index of each of the main network's tensors; empty when it is the same for all.
+std::vector<std::uint32_t> FromMain(const std::vector<std::uint32_t>& main,
+                                    const std::vector<std::uint32_t>& own) {
+  std::vector<std::uint32_t> from;
+  bool same = true;
+  for (std::size_t i = 0; i < main.size(); ++i) {
+    if (main[i] >= from.size()) from.resize(main[i] + 1, 0);
+    from[main[i]] = own[i];
+    same = same && main[i] == own[i];
+  }
+  if (same) from.clear();
+  return from;
+}
+
+std::vector<TensorSpec> Renamed(std::vector<TensorSpec> specs,
+                                const std::map<std::string, std::string>& names) {
+  for (TensorSpec& spec : specs) {
+    const auto found = names.find(spec.name);
+    if (found != names.end()) spec.name = found->second;
+  }
+  return specs;
+}
+
+Status CheckTensors(const char* kind, const std::vector<ModelSignature::Tensor>& main,
+                    const std::vector<ModelSignature::Tensor>& variant,
+                    const std::map<std::string, std::string>& names) {
+  for (const ModelSignature::Tensor& tensor : main) {
+    const auto renamed = names.find(tensor.name);
+    const std::string& wanted = renamed == names.end() ? tensor.name : renamed->second;
+    const auto own = std::ranges::find(variant, wanted, &ModelSignature::Tensor::name);
+    const std::string what = std::string(kind) + " '" + wanted + "'";
+    if (own == variant.end()) return InvalidArgument("it has no " + what);
+    if (own->datatype != tensor.datatype) {
+      return InvalidArgument("its " + what + " is " + std::string(DataTypeName(own->datatype)) +
+                             ", not " + std::string(DataTypeName(tensor.datatype)));
+    }
+    bool same = own->shape.rank() == tensor.shape.rank();
+    for (std::size_t i = 0; same && i < tensor.shape.rank(); ++i) {
+      same = own->shape[i] == tensor.shape[i] || own->shape[i] == -1;
+    }
+    if (!same) {
+      return InvalidArgument("its " + what + " has shape " + own->shape.ToString() + ", not " +
+                             tensor.shape.ToString());
+    }
+  }
+  for (const auto& [name, ignored] : names) {
+    if (std::ranges::find(main, name, &ModelSignature::Tensor::name) == main.end()) {
+      return InvalidArgument("it maps " + std::string(kind) + " '" + name +
+                             "', which the model does not have");
+    }
+  }
+  return Status();
+}
+
 }  // namespace
+
+Status CheckAgrees(const ModelSignature& main, const ModelSignature& variant,
+                   const VariantSource& source) {
+  COTENANT_RETURN_IF_ERROR(CheckTensors("input", main.inputs, variant.inputs, source.inputs));
+  if (variant.inputs.size() != main.inputs.size()) {
+    return InvalidArgument("it has " + std::to_string(variant.inputs.size()) + " inputs, not " +
+                           std::to_string(main.inputs.size()));
+  }
+  return CheckTensors("output", main.outputs, variant.outputs, source.outputs);
+}
 
 std::string_view ResidenceName(Residence residence) {
   switch (residence) {
@@ -47,6 +113,52 @@ ServedModel::ServedModel(ModelId id, std::int64_t version, ModelConfig config,
       counters_(std::move(counters)),
       input_index_(IndexByName(config_.inputs, executor_->signature().inputs)),
       output_index_(IndexByName(config_.outputs, executor_->signature().outputs)) {}
+
+ServedModel::ServedModel(ModelId id, const ServedModel& main, const VariantSource& variant,
+                         std::unique_ptr<Executor> executor)
+    : id_(id),
+      version_(main.version_),
+      version_text_(main.version_text_),
+      config_(main.config_),
+      rendered_(main.rendered_),
+      executor_(std::move(executor)),
+      facts_(executor_->facts()),
+      counters_(main.counters_),
+      input_index_(
+          IndexByName(Renamed(config_.inputs, variant.inputs), executor_->signature().inputs)),
+      output_index_(
+          IndexByName(Renamed(config_.outputs, variant.outputs), executor_->signature().outputs)),
+      variant_(variant.name),
+      accuracy_(Comparable(variant.accuracy, main.accuracy_)),
+      inputs_from_main_(FromMain(main.input_index_, input_index_)),
+      outputs_from_main_(FromMain(main.output_index_, output_index_)) {}
+
+const ServedModel* ServedModel::FindVariant(std::string_view name) const {
+  if (name == variant_) return this;
+  for (const std::shared_ptr<ServedModel>& variant : variants_) {
+    if (variant->variant_ == name) return variant.get();
+  }
+  return nullptr;
+}
+
+bool ServedModel::HasVariant(ModelId id) const {
+  return id == id_ || std::ranges::any_of(variants_, [id](const auto& v) { return v->id_ == id; });
+}
+
+const ServedModel* ServedModel::BestVariant() const {
+  const ServedModel* best = accuracy_.known() ? this : nullptr;
+  for (const std::shared_ptr<ServedModel>& variant : variants_) {
+    if (!variant->accuracy_.known()) continue;
+    if (best == nullptr || variant->accuracy_.milli > best->accuracy_.milli) best = variant.get();
+  }
+  return best;
+}
+
+std::string ServedModel::VariantNames() const {
+  std::string names = variant_;
+  for (const std::shared_ptr<ServedModel>& variant : variants_) names += ", " + variant->variant_;
+  return names;
+}
 
 LoadFacts ServedModel::facts() const {
   std::lock_guard lock(mutex_);

@@ -19,6 +19,7 @@
 #include "base/ids.h"
 #include "catalog/model_config.h"
 #include "catalog/model_source.h"
+#include "catalog/variant.h"
 #include "execution/executor.h"
 #include "telemetry/model_counters.h"
 
@@ -34,10 +35,19 @@ struct TakenRun {
   std::uint32_t load = 0;
 };
 
+/// A variant that could not be used, for the memory page.
+struct DroppedVariant {
+  std::string name;
+  std::string reason;
+};
+
 class ServedModel {
  public:
   ServedModel(ModelId id, std::int64_t version, ModelConfig config, RenderedConfig rendered,
               std::unique_ptr<Executor> executor, std::shared_ptr<ModelCounters> counters);
+  /// Another variant of `main`, whose signature agrees with that one's (`CheckAgrees`).
+  ServedModel(ModelId id, const ServedModel& main, const VariantSource& variant,
+              std::unique_ptr<Executor> executor);
 
   ModelId id() const { return id_; }
   std::int64_t version() const { return version_; }
@@ -53,6 +63,30 @@ class ServedModel {
   /// Index of an input or output in the network's signature, by its index in the configuration.
   std::uint32_t InputIndex(std::size_t config_index) const { return input_index_[config_index]; }
   std::uint32_t OutputIndex(std::size_t config_index) const { return output_index_[config_index]; }
+
+  // Variants. The model's own network is one of them, by the name "default".
+
+  const std::string& variant() const { return variant_; }
+  Accuracy accuracy() const { return accuracy_; }
+  /// Of the own network: the others. Set before the model is published.
+  const std::vector<std::shared_ptr<ServedModel>>& variants() const { return variants_; }
+  const std::vector<DroppedVariant>& dropped() const { return dropped_; }
+  void SetAccuracy(Accuracy accuracy) { accuracy_ = accuracy; }
+  /// All requests of one tenant are one sequence.
+  bool stateful() const { return stateful_; }
+  void SetStateful(bool stateful) { stateful_ = stateful; }
+  void AddVariant(std::shared_ptr<ServedModel> variant) { variants_.push_back(std::move(variant)); }
+  void DropVariant(DroppedVariant dropped) { dropped_.push_back(std::move(dropped)); }
+  /// Among all variants, itself included; nullptr when there is none of this name.
+  const ServedModel* FindVariant(std::string_view name) const;
+  bool HasVariant(ModelId id) const;
+  /// The most accurate variant of known accuracy; nullptr when none is known.
+  const ServedModel* BestVariant() const;
+  /// "default, int8", for messages.
+  std::string VariantNames() const;
+  /// From the own network's signature to this variant's; empty where they are the same.
+  const std::vector<std::uint32_t>& inputs_from_main() const { return inputs_from_main_; }
+  const std::vector<std::uint32_t>& outputs_from_main() const { return outputs_from_main_; }
 
   /// Reusable buffers of runs; taken before a run, given back when the last reply is written. Any
   /// thread.
@@ -100,6 +134,13 @@ class ServedModel {
   std::shared_ptr<ModelCounters> counters_;
   std::vector<std::uint32_t> input_index_;
   std::vector<std::uint32_t> output_index_;
+  std::string variant_{kOwnVariantName};
+  Accuracy accuracy_;
+  bool stateful_ = false;
+  std::vector<std::shared_ptr<ServedModel>> variants_;
+  std::vector<DroppedVariant> dropped_;
+  std::vector<std::uint32_t> inputs_from_main_;
+  std::vector<std::uint32_t> outputs_from_main_;
   std::atomic<Residence> residence_ = Residence::kResident;
   std::atomic<std::int64_t> run_peak_ = 0;
   std::atomic<std::int64_t> last_used_ = 0;
@@ -110,5 +151,11 @@ class ServedModel {
   std::string load_error_;
   std::function<void()> when_idle_;
 };
+
+/// Can the variant answer whatever the model's own network can? The same inputs, and its outputs at
+/// least, by name, or by the names that stand for them; equal datatypes; equal dimensions, or the
+/// variant's is dynamic. Else InvalidArgument says what differs.
+Status CheckAgrees(const ModelSignature& main, const ModelSignature& variant,
+                   const VariantSource& source);
 
 }  // namespace cotenant

@@ -29,6 +29,14 @@ class MemorySource final : public ModelSource {
     entry.versions = std::move(versions);
     ++entry.changes;
   }
+  /// Gives a model that was put variants: by name, an accuracy and a profile's text.
+  void PutVariants(const std::string& name, VariantUse use, std::vector<VariantSource> variants) {
+    std::lock_guard lock(mutex_);
+    Entry& entry = entries_.at(name);
+    entry.use = use;
+    entry.variants = std::move(variants);
+    ++entry.changes;
+  }
   void Remove(const std::string& name) {
     std::lock_guard lock(mutex_);
     entries_.erase(name);
@@ -46,8 +54,9 @@ class MemorySource final : public ModelSource {
     if (entry == entries_.end()) return NotFound("failed to poll from model repository");
     ModelDescription description;
     description.config = entry->second.config;
+    description.use = entry->second.use;
     for (std::int64_t version : entry->second.versions) {
-      description.versions.push_back({version, "", entry->second.profile});
+      description.versions.push_back({version, "", entry->second.profile, entry->second.variants});
     }
     return description;
   }
@@ -62,6 +71,9 @@ class MemorySource final : public ModelSource {
     NetworkFiles files{Bytes(), 0};
     for (const auto& [name, entry] : entries_) {
       if (entry.profile == file.content) files.stamp = 1;
+      for (const VariantSource& variant : entry.variants) {
+        if (variant.content == file.content) files.stamp = 1;
+      }
     }
     return files;
   }
@@ -77,6 +89,8 @@ class MemorySource final : public ModelSource {
     ModelConfig config;
     std::shared_ptr<const std::string> profile;
     std::vector<std::int64_t> versions;
+    VariantUse use;
+    std::vector<VariantSource> variants;
     std::uint64_t changes = 0;
   };
   std::mutex mutex_;

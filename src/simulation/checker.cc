@@ -34,6 +34,11 @@ void Checker::Violated(const std::string& what) {
 void Checker::CountWaiting(const Request& request, Model& model, std::int64_t change) {
   waiting_ += change;
   if (request.may_wait) may_wait_ += change;
+  if (request.wants != kNowhere) {
+    model.wants[request.wants].waiting += change;
+    if (IsOut(request)) waiting_out_ += change;
+    return NoteOutOf(model);
+  }
   model.waiting += change;
   if (model.state != Model::State::kReady) waiting_out_ += change;
   NoteOut(model);
@@ -47,6 +52,7 @@ void Checker::Crank(Instant now, std::span<const Event> events, const ActionList
   if (wake_.has_value() && *wake_ <= now) wake_.reset();
   for (const Event& event : events) Take(event);
   for (const Action& action : actions.actions) Check(action, actions);
+  if (!several_.empty()) CheckVariants();
   CheckIdle();
   if (Limited() && waiting_out_ > 0) CheckWaits();
 }
@@ -93,12 +99,15 @@ void Checker::Arrive(const Arrived& event) {
   if (bound > Duration()) request.deadline = std::min(event.at + bound, Instant::Max());
   Model& model = ModelOf(event.model);
   ++model.live;
-  request.cold = model.state != Model::State::kReady;
+  const bool chooses =
+      model.variants.size() > 1 || event.variant.has_value() || event.bounds.accuracy > 0;
+  if (chooses) request.wants = WantsOf(event, model);
+  request.cold = IsOut(request);
   request.may_wait = model.settings.cores > 1 ||
                      (model.settings.batching && model.settings.window.preserve_ordering);
   CountWaiting(request, model, 1);
   ++accepted_;
-  if (!OneOrder(model)) return;
+  if (!OneOrder(model) || model.variants.size() > 1) return;
   request.ordered = true;
   if (order_ == OrderKept::kTenant || order_ == OrderKept::kAny) return;
   const bool by_arrival = order_ == OrderKept::kArrival ||
@@ -150,6 +159,7 @@ void Checker::TakeControl(const Event& event) {
     model.size = wanted->expected;
     model.load_peak = wanted->load_peak;
     model.peak = wanted->run_peak;
+    Join(wanted->model, *wanted);
   } else if (const auto* loaded = std::get_if<LoadFinished>(&event)) {
     Model& model = ModelOf(loaded->model);
     if (model.state == Model::State::kLoading) EndLoad(model, *loaded);
@@ -167,6 +177,9 @@ void Checker::TakeControl(const Event& event) {
     SetState(model, Model::State::kOut);
   } else if (const auto* leaving = std::get_if<UnloadWanted>(&event)) {
     ModelOf(leaving->model).leaving = ModelOf(leaving->model).state != Model::State::kAbsent;
+    // The first of several takes the others with it.
+    const std::vector<ModelId> all = ModelOf(leaving->model).variants;
+    for (const ModelId id : all) ModelOf(id).leaving = true;
   } else if (const auto* unloaded = std::get_if<Unloaded>(&event)) {
     SetState(ModelOf(unloaded->model), Model::State::kAbsent);
   } else if (std::holds_alternative<DrainWanted>(event)) {
@@ -244,9 +257,11 @@ void Checker::CheckLoad(ModelId id) {
 void Checker::CheckUnload(ModelId id) {
   Digest(ToIndex(id));
   Model& model = ModelOf(id);
-  const bool never_fits = Limited() && model.state == Model::State::kWanted && !Possible(model);
+  const bool never_fits =
+      Limited() && model.state == Model::State::kWanted && (!Possible(model) || AnyPinned());
   Expect((model.leaving || never_fits) && model.state != Model::State::kUnloading,
          [&] { return "unload of model " + Name(id) + ", which nobody wants"; });
+  Expect(model.running == 0, [&] { return "unload of model " + Name(id) + " under a run"; });
   Expect(model.live == 0, [&] {
     return "unload of model " + Name(id) + " before the end of " + std::to_string(model.live) +
            " requests";
@@ -298,7 +313,7 @@ Checker::Request* Checker::CheckMember(const StartRun& start, RequestId member, 
   Expect(request != nullptr, [&] { return "run of unknown " + name(); });
   if (request == nullptr) return nullptr;
   Expect(!request->running && !request->ended, [&] { return "run of busy or ended " + name(); });
-  Expect(request->model == start.model, [&] { return name() + " runs on another model"; });
+  Expect(MayRunOn(*request, start.model), [&] { return name() + " runs on another model"; });
   Expect(request->batch_key == key, [&] { return name() + " joins what it may not join"; });
   Expect(!request->gone, [&] { return name() + " runs after its client went away"; });
   if (request->starts == 0) {
@@ -405,7 +420,7 @@ void Checker::CheckIdle() {
   // A model that has to leave memory for others begins no more runs.
   if (Limited() && MemoryIsWanted()) return;
   // Runs on several cores and kept orders may hold others up.
-  if (may_wait_ > 0 || FreeSlots() == 0) return;
+  if (may_wait_ > 0 || FreeSlots() == 0 || changing_ > 0) return;
   Expect(batching_holds_ && wake_.has_value(), [&] {
     return std::to_string(FreeSlots()) + " slots are free while " + std::to_string(waiting_) +
            " requests wait" + (batching_holds_ ? " and no wake-up is set" : "");

@@ -8,7 +8,8 @@
 /// slots are given once; every unload that is wanted begins; no slot idles while work waits, unless
 /// the batching policy may hold it and a wake-up is set; nothing is loaded, evicted or unloaded
 /// twice or too early, and no run begins on a model that is not in memory; no load begins without
-/// room for it, and no model with waiting requests stays out of memory for long. What holds by
+/// room for it, no model with waiting requests stays out of memory for long, and of its variants
+/// one is there, which answers only those whose bounds it meets. What holds by
 /// declaration: the order that the dispatch policy says it keeps. A crank costs a few operations
 /// per event and action, so that it runs along always.
 
@@ -58,6 +59,8 @@ class Checker {
     bool cold = false;      ///< Its model was not in memory when it arrived.
     bool ordered = false;   ///< Its model's order holds for it.
     bool may_wait = false;  ///< It may wait beside a free slot, for its model's sake.
+    /// Which variants may answer: into `Model::wants`. None: its model has one only.
+    std::uint32_t wants = kNowhere;
   };
   struct Run {
     StartRun start;
@@ -78,6 +81,13 @@ class Checker {
     bool operator<(const Place& other) const {  // For a heap whose top is the first.
       return rank != other.rank ? rank > other.rank : sequence > other.sequence;
     }
+  };
+  /// Requests of a model with variants that the same ones may answer.
+  struct Wants {
+    std::int32_t accuracy = 0;   ///< At least.
+    ModelId named = kNoModelId;  ///< That one alone; none: any.
+    std::int64_t waiting = 0;
+    Instant out_since = Instant::Max();
   };
   struct Model {
     enum class State : unsigned char {
@@ -102,7 +112,11 @@ class Checker {
     Instant load_began;
     Instant out_since = Instant::Max();  ///< With waiting requests.
     ModelSettings settings;
-    std::uint64_t live = 0;  ///< Requests without an end.
+    ModelId family = kNoModelId;
+    std::int32_t accuracy = 0;
+    std::vector<ModelId> variants;  ///< Of the first of them.
+    std::vector<Wants> wants;       ///< Of the first of several.
+    std::uint64_t live = 0;         ///< Requests without an end.
     std::vector<Place> order;
     std::vector<std::uint64_t> last_by_tenant;
   };
@@ -120,6 +134,21 @@ class Checker {
   void CheckWaits();
   void EndLoad(Model& model, const LoadFinished& event);
   void SetState(Model& model, Model::State state);
+  // checker_variants.cc
+  void Join(ModelId id, const LoadWanted& event);
+  Model* FirstOf(const Model& model);  ///< Null: it has no other variants.
+  void LeaveFamily(Model& model);
+  bool MayAnswer(const Wants& wants, const Model& first, ModelId id) const;
+  bool IsReady(const Wants& wants, const Model& first) const;
+  bool AnyPinned() const;
+  std::int64_t OutOf(const Model& first) const;
+  void NoteOutOf(Model& first);
+  std::uint32_t WantsOf(const Arrived& event, Model& first);
+  bool MayRunOn(const Request& request, ModelId model);
+  bool IsOut(const Request& request);
+  bool AllPossible(const Request& request);
+  bool NobodyMayAnswer(const Request& request);
+  void CheckVariants();
   bool Limited() const { return settings_.memory > Bytes(); }
   /// What models take and their runs may take.
   Bytes Taken();
@@ -179,7 +208,9 @@ class Checker {
   std::int64_t waiting_out_ = 0;  ///< For models that are not ready.
   std::int32_t evicting_ = 0;
   std::int32_t unloading_ = 0;
-  std::int32_t wanted_ = 0;  ///< Models whose first load has not begun.
+  std::int32_t wanted_ = 0;       ///< Models whose first load has not begun.
+  std::vector<ModelId> several_;  ///< The first of models that had several variants.
+  std::int32_t changing_ = 0;     ///< Models with two variants in memory.
   std::vector<Bytes> peaks_;
   std::uint64_t ends_[5] = {};
   std::uint64_t accepted_ = 0;

@@ -27,6 +27,8 @@ void Checker::NoteOut(Model& model) {
 
 void Checker::SetState(Model& model, Model::State state) {
   using State = Model::State;
+  Model* const first = FirstOf(model);
+  if (first != nullptr) waiting_out_ -= OutOf(*first);
   if (model.state != State::kReady) waiting_out_ -= model.waiting;
   const auto count = [&model](State counted) { return model.state == counted ? 1 : 0; };
   loading_ -= count(State::kLoading);
@@ -39,8 +41,14 @@ void Checker::SetState(Model& model, Model::State state) {
   unloading_ += count(State::kUnloading);
   wanted_ += count(State::kWanted);
   if (state != State::kReady) waiting_out_ += model.waiting;
-  if (state == State::kAbsent) model = Model{};
+  if (state == State::kAbsent) {
+    LeaveFamily(model);
+    model = Model{};
+  }
   NoteOut(model);
+  if (first == nullptr || first->state == State::kAbsent) return;
+  waiting_out_ += OutOf(*first);
+  NoteOutOf(*first);
 }
 
 void Checker::CheckEvict(ModelId id) {
@@ -97,19 +105,21 @@ bool Checker::Possible(const Model& model) const {
 void Checker::CheckRefusal(const Reject& reject) {
   const Request* const request = Find(reject.request);
   if (request == nullptr) return;
-  const Model& model = ModelOf(request->model);
   const auto refused = [&] {
     return "request " + Name(reject.request) + " is refused as " +
            std::string(RejectReasonName(reject.reason)) + " without cause";
   };
   switch (reject.reason) {
-    case RejectReason::kNeverFits: Expect(Limited() && !Possible(model), refused); break;
+    case RejectReason::kNeverFits: Expect(Limited() && !AllPossible(*request), refused); break;
     case RejectReason::kNoRoom:
-      Expect(Limited() && (model.state != Model::State::kReady || MemoryIsWanted()), refused);
+      // A variant that another one replaces begins no more runs either.
+      Expect(Limited() && (IsOut(*request) || MemoryIsWanted() || request->wants != kNowhere),
+             refused);
       break;
     case RejectReason::kLoadFailed:
-      Expect(Limited() && model.state != Model::State::kReady, refused);
+      Expect(Limited() && (IsOut(*request) || request->wants != kNowhere), refused);
       break;
+    case RejectReason::kNotAccurate: Expect(NobodyMayAnswer(*request), refused); break;
     default: break;
   }
 }
@@ -123,6 +133,14 @@ void Checker::CheckWaits() {
     if (now_ - model.out_since <= kOutLongest + loads * kOutLoads) continue;
     Expect(false, [&] { return "requests of model " + std::to_string(i) + " wait without end"; });
     model.out_since = now_;  // Once is enough.
+  }
+  for (const ModelId id : several_) {
+    for (Wants& wants : models_[ToIndex(id)].wants) {
+      if (wants.out_since == Instant::Max()) continue;
+      if (now_ - wants.out_since <= kOutLongest + loads * kOutLoads) continue;
+      Expect(false, [&] { return "requests of model " + Name(id) + " wait without end"; });
+      wants.out_since = now_;
+    }
   }
 }
 

@@ -38,16 +38,18 @@ class Line {
 };
 
 std::string Text(const Arrived& event) {
-  return Line("Arrived")
-      .Id("request", event.request)
+  Line line("Arrived");
+  line.Id("request", event.request)
       .Id("tenant", event.tenant)
       .Id("model", event.model)
       .Number("rows", event.rows)
       .Id("batch_key", event.batch_key)
       .Number("priority", event.priority)
       .Span("latency_bound", event.bounds.latency)
-      .Span("queue_timeout", event.bounds.queue_timeout)
-      .Take();
+      .Span("queue_timeout", event.bounds.queue_timeout);
+  if (event.bounds.accuracy > 0) line.Number("accuracy", event.bounds.accuracy);
+  if (event.variant) line.Id("variant", *event.variant);
+  return line.Take();
 }
 std::string Text(const Gone& event) { return Line("Gone").Id("request", event.request).Take(); }
 std::string Text(const RunFinished& event) {
@@ -73,6 +75,8 @@ std::string Text(const LoadWanted& event) {
   if (event.expected > Bytes()) line.Number("expected", event.expected.count());
   if (event.load_peak > Bytes()) line.Number("load_peak", event.load_peak.count());
   if (event.run_peak > Bytes()) line.Number("run_peak", event.run_peak.count());
+  if (event.variant_of) line.Id("variant_of", *event.variant_of);
+  if (event.accuracy > 0) line.Number("accuracy", event.accuracy);
   return line.Take();
 }
 std::string Text(const LoadFinished& event) {

@@ -13,6 +13,8 @@ namespace {
 constexpr std::uint32_t kTenants = 3;
 /// The last one is never asked for: requests for it are refused.
 constexpr std::uint32_t kModels = 5;
+/// Whose variants the models behind those are.
+constexpr std::uint32_t kVariantsOf[] = {0, 0, 1};
 
 bool OneIn(std::uint64_t n, Random& random) { return random.Below(n) == 0; }
 
@@ -149,13 +151,83 @@ SimulationSettings RandomCrowdedSettings(std::uint64_t seed) {
   return settings;
 }
 
+SimulationSettings RandomVariantSettings(std::uint64_t seed) {
+  SimulationSettings settings = RandomCrowdedSettings(seed);
+  Random random(seed ^ 0x7a61ULL);
+  NodeSettings& node = settings.scheduler.node;
+  if (OneIn(4, random)) settings.scheduler.memory = Bytes();
+  for (Tenant& tenant : node.tenants) {
+    if (OneIn(3, random)) {
+      tenant.accuracy_min = static_cast<std::int32_t>(random.Between(70'000, 95'000));
+    }
+  }
+  for (const std::uint32_t of : kVariantsOf) {
+    SimulatedModel variant = settings.models[of];
+    variant.size = Bytes(variant.size.count() * random.Between(10, 120) / 100);
+    variant.run = variant.run * random.Between(20, 120) / 100;
+    variant.load = variant.load * random.Between(20, 120) / 100;
+    variant.load_failures = OneIn(3, random) ? 300 : 0;
+    ModelSettings& main = settings.model_settings[of];
+    main.pinned = OneIn(6, random);
+    if (OneIn(4, random)) main.accuracy_min = 80'000;
+    settings.models.push_back(variant);
+    settings.model_settings.push_back(ModelSettings(main));
+  }
+  return settings;
+}
+
+namespace {
+
+/// The models' variants, and what requests say of them.
+class VariantScript {
+ public:
+  VariantScript(const SimulationSettings& settings, std::uint64_t seed)
+      : random_(seed ^ 0xacc0ULL), variants_(settings.models.size() - kModels) {}
+
+  void Change(Event& event) {
+    if (variants_ == 0) return;
+    if (auto* const wanted = std::get_if<LoadWanted>(&event)) {
+      wanted->accuracy = 90'000;
+    } else if (auto* const arrived = std::get_if<Arrived>(&event)) {
+      if (OneIn(5, random_)) {
+        arrived->bounds.accuracy = static_cast<std::int32_t>(random_.Between(60'000, 92'000));
+      }
+      if (OneIn(6, random_)) {
+        arrived->variant = ModelId{static_cast<std::uint32_t>(random_.Below(kModels + variants_))};
+      }
+    }
+  }
+  void PlanLoads(const SimulationSettings& settings, Instant now, const PlanEvent& plan) {
+    for (std::size_t i = 0; i < variants_; ++i) {
+      const auto id = static_cast<std::uint32_t>(kModels + i);
+      const Instant at = now + UpToUs(100'000, random_);
+      LoadWanted wanted{at, ModelId{id}, settings.models[id].size};
+      wanted.variant_of = ModelId{kVariantsOf[i]};
+      wanted.accuracy =
+          OneIn(5, random_) ? 0 : static_cast<std::int32_t>(random_.Between(60'000, 95'000));
+      plan(at, wanted);
+    }
+  }
+
+ private:
+  Random random_;
+  std::size_t variants_;
+};
+
+}  // namespace
+
 void PlanRandomScript(const SimulationSettings& settings, std::uint64_t seed, SimulatedNode& node) {
   PlanRandomScript(settings, seed,
                    [&node](Instant at, Event event) { node.Plan(at, std::move(event)); });
 }
 
 void PlanRandomScript(const SimulationSettings& settings, std::uint64_t seed,
-                      const PlanEvent& plan) {
+                      const PlanEvent& plan_event) {
+  VariantScript variants(settings, seed);
+  const PlanEvent plan = [&](Instant at, Event event) {
+    variants.Change(event);
+    plan_event(at, std::move(event));
+  };
   Random random(seed ^ 0x5eedULL);
   Random load_random(seed ^ 0x10adULL);
   const auto after = [](Instant from, std::int64_t us) {
@@ -179,6 +251,7 @@ void PlanRandomScript(const SimulationSettings& settings, std::uint64_t seed,
       plan(leaves, UnloadWanted{leaves, ModelId{model}});
     }
   }
+  variants.PlanLoads(settings, now, plan_event);
   const std::int64_t gap_max = OneIn(2, random) ? 100 : 2'000;
   for (std::uint64_t id = 1; id <= 300; ++id) {
     if (!OneIn(3, random)) now = after(now, random.Between(1, gap_max));

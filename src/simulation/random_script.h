@@ -15,6 +15,9 @@ SimulationSettings RandomSettings(std::uint64_t seed);
 /// The same node with little memory, models of all sizes, and any residency policy.
 SimulationSettings RandomCrowdedSettings(std::uint64_t seed);
 
+/// As crowded, or without a limit, and two of the models have variants: the last numbers.
+SimulationSettings RandomVariantSettings(std::uint64_t seed);
+
 /// Plans arrivals, cancellations, loads, unloads, changes of policy, useless and unknown events,
 /// and a drain at the end. `settings` is what the node was made with.
 void PlanRandomScript(const SimulationSettings& settings, std::uint64_t seed, SimulatedNode& node);

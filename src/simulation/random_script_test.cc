@@ -26,12 +26,16 @@ struct Played {
   std::uint64_t never_fits = 0;
   std::uint64_t no_room = 0;
   std::uint64_t load_failed = 0;
+  std::uint64_t not_accurate = 0;
+  std::uint64_t variant_starts = 0;
   EndCounts ends;
   std::vector<Recorded> log;
 
   void Count(const ActionList& actions) {
     for (const Action& action : actions.actions) {
       if (std::holds_alternative<StartEvict>(action)) ++evictions;
+      const auto* const start = std::get_if<StartRun>(&action);
+      if (start != nullptr && ToIndex(start->model) >= 5) ++variant_starts;
       const auto* const reply = std::get_if<Reply>(&action);
       if (reply != nullptr && reply->cold) ++cold;
       const auto* const reject = std::get_if<Reject>(&action);
@@ -39,6 +43,7 @@ struct Played {
       if (reject->reason == RejectReason::kNeverFits) ++never_fits;
       if (reject->reason == RejectReason::kNoRoom) ++no_room;
       if (reject->reason == RejectReason::kLoadFailed) ++load_failed;
+      if (reject->reason == RejectReason::kNotAccurate) ++not_accurate;
     }
   }
 };
@@ -109,10 +114,30 @@ TEST(RandomScripts, KeepEveryInvariantInLittleMemoryUnder400Seeds) {
   EXPECT_GT(all.load_failed, 10U);
 }
 
+TEST(RandomScripts, KeepEveryInvariantWithVariantsUnder600Seeds) {
+  Played all;
+  std::uint64_t named = 0;
+  for (std::uint64_t seed = 1; seed <= 600; ++seed) {
+    const Played played = Play(seed, RandomVariantSettings(seed));
+    EXPECT_EQ(played.violations, std::vector<std::string>{}) << "seed " << seed;
+    all.ends.replied += played.ends.replied;
+    all.evictions += played.evictions;
+    all.cold += played.cold;
+    all.not_accurate += played.not_accurate;
+    named += played.variant_starts;
+  }
+  EXPECT_GT(all.ends.replied, 10'000U);
+  EXPECT_GT(all.evictions, 900U);
+  EXPECT_GT(all.cold, 1'000U);
+  EXPECT_GT(all.not_accurate, 100U);
+  EXPECT_GT(named, 1'000U);
+}
+
 TEST(RandomScripts, ReplayedIntoAFreshSchedulerGiveTheSameActions) {
-  for (std::uint64_t seed = 1; seed <= 40; ++seed) {
-    const SimulationSettings settings =
-        seed <= 20 ? RandomSettings(seed) : RandomCrowdedSettings(seed);
+  for (std::uint64_t seed = 1; seed <= 60; ++seed) {
+    const SimulationSettings settings = seed <= 20   ? RandomSettings(seed)
+                                        : seed <= 40 ? RandomCrowdedSettings(seed)
+                                                     : RandomVariantSettings(seed);
     const Played played = Play(seed, settings);
     Scheduler fresh(settings.scheduler);
     Checker checker(settings.scheduler);

@@ -220,13 +220,13 @@ void Simulator::Body::EndOccupancy(std::uint32_t index, std::uint64_t sequence) 
       const auto share = static_cast<Wide>((end - start).nanoseconds()) * before.nanoseconds();
       done = start + Duration::Nanoseconds(static_cast<std::int64_t>(share / total.nanoseconds()));
     }
-    const ScenarioModel& model = scenario_.models[run.model];
+    const ScenarioModel& model = ModelOf(run.model);
     const bool fails =
         model.run_failures_per_mille > 0 && random_.Below(1'000) < model.run_failures_per_mille;
     if (fails) {
       events_.emplace_back(RunFailed{done, run.run, done - began, Code::kInternal, false});
     } else {
-      const Bytes peak = Limited() ? model.profile.ForRows(run.rows).peak : Bytes();
+      const Bytes peak = Limited() ? ProfileOf(run.model).ForRows(run.rows).peak : Bytes();
       events_.emplace_back(RunFinished{done, run.run, done - began, peak});
     }
     began = done;
@@ -248,6 +248,7 @@ Simulator::~Simulator() = default;
 void Simulator::Observe(Observer observer) { body_->Observe(std::move(observer)); }
 SimulationReport Simulator::Run() { return body_->Run(); }
 const Scheduler& Simulator::scheduler() const { return body_->scheduler(); }
+std::string Simulator::NameOf(ModelId model) const { return body_->NameOf(model); }
 std::size_t Simulator::ScenarioModelOf(ModelId model) const {
   return body_->ScenarioModelOf(model);
 }

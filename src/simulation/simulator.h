@@ -54,6 +54,8 @@ class Simulator {
   const Scheduler& scheduler() const;
   /// The scenario's model that a number of the brain's stands for.
   std::size_t ScenarioModelOf(ModelId model) const;
+  /// "detector", and "detector:int8" for a variant beside the model's own.
+  std::string NameOf(ModelId model) const;
 
  private:
   class Body;

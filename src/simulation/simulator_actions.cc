@@ -18,6 +18,8 @@ ModelSettings SettingsOf(const ScenarioModel& model) {
   ModelSettings settings;
   settings.rows_max = model.rows_max;
   settings.cores = model.cores;
+  settings.pinned = model.pinned;
+  settings.accuracy_min = model.accuracy_min;
   settings.batching = model.batching.has_value();
   if (model.batching) settings.window = *model.batching;
   return settings;
@@ -38,23 +40,40 @@ void Simulator::Body::BeginFault(const Fault& fault) {
 }
 
 void Simulator::Body::AddModel(std::size_t scenario_model, bool fails) {
-  const ModelProfile& profile = scenario_.models[scenario_model].profile;
+  const ScenarioModel& model = scenario_.models[scenario_model];
+  const ModelProfile& profile = model.profile;
   const auto id = static_cast<ModelId>(models_.size());
-  models_.push_back({scenario_model, fails, false, {}});
-  events_.emplace_back(LoadWanted{now_, id, profile.mapped + profile.anonymous});
+  models_.push_back({scenario_model, fails, false, {}, 0});
+  LoadWanted wanted{now_, id, profile.mapped + profile.anonymous};
+  wanted.accuracy = model.accuracy;
+  events_.emplace_back(wanted);
+}
+
+void Simulator::Body::AddVariants(ModelId first) {
+  const std::size_t scenario_model = models_[ToIndex(first)].scenario_model;
+  const ScenarioModel& model = scenario_.models[scenario_model];
+  for (std::size_t i = 0; i < model.variants.size(); ++i) {
+    const ModelProfile& profile = model.variants[i].profile;
+    const auto id = static_cast<ModelId>(models_.size());
+    models_.push_back({scenario_model, false, false, {}, i + 1});
+    LoadWanted wanted{now_, id, profile.mapped + profile.anonymous};
+    wanted.variant_of = first;
+    wanted.accuracy = model.variants[i].accuracy;
+    events_.emplace_back(wanted);
+  }
 }
 
 void Simulator::Body::BeginLoad(ModelId id) {
   Model& model = models_[ToIndex(id)];
   const ScenarioModel& of = ModelOf(id);
   model.load_began = now_;
-  if (!Limited()) return Plan(now_ + Draw(of.profile.load), Kind::kLoaded, ToIndex(id));
+  if (!Limited()) return Plan(now_ + Draw(ProfileOf(id).load), Kind::kLoaded, ToIndex(id));
   if (model.served) {
     model.load_fails =
         of.load_failures_per_mille > 0 && random_.Below(1'000) < of.load_failures_per_mille;
   }
   // The load thread computes beside the slots' runs.
-  const Duration takes = Draw(of.profile.load);
+  const Duration takes = Draw(ProfileOf(id).load);
   const std::uint32_t index = occupancies_.Take();
   Occupancy& occupancy = occupancies_[index];
   occupancy.runs.clear();
@@ -74,26 +93,31 @@ void Simulator::Body::EndLoad(ModelId id) {
     return;
   }
   const ScenarioModel& model = ModelOf(id);
-  if (!known.served) AppendProfileEvents(model.profile, id, now_, events_);
+  const ModelProfile& profile = ProfileOf(id);
+  const bool first_load = !known.served;
+  if (first_load) AppendProfileEvents(profile, id, now_, events_);
   known.served = true;
   LoadFinished event;
   event.at = now_;
   event.model = id;
   event.settings = SettingsOf(model);
-  event.ran_for = model.profile.load.empty() ? Duration() : model.profile.load.Median();
-  event.anonymous = model.profile.anonymous;
-  event.mapped = model.profile.mapped;
+  event.ran_for = profile.load.empty() ? Duration() : profile.load.Median();
+  event.anonymous = profile.anonymous;
+  event.mapped = profile.mapped;
   if (Limited()) {
     event.ran_for = now_ - known.load_began;
-    for (const RunTimes& run : model.profile.runs) {
+    for (const RunTimes& run : profile.runs) {
       event.run_peak = std::max(event.run_peak, run.peak);
     }
   }
   events_.emplace_back(std::move(event));
+  if (known.variant > 0) return;
   ModelId& serving = serving_[known.scenario_model];
-  if (serving == id) return;
-  events_.emplace_back(UnloadWanted{now_, serving});
-  serving = id;
+  if (serving != id) {
+    events_.emplace_back(UnloadWanted{now_, serving});
+    serving = id;
+  }
+  if (first_load) AddVariants(id);
 }
 
 void Simulator::Body::CarryOut() {
@@ -126,8 +150,15 @@ void Simulator::Body::CarryOut() {
 }
 
 void Simulator::Body::Start(const StartRun& run) {
-  const std::size_t model = models_[ToIndex(run.model)].scenario_model;
+  const ModelId model = run.model;
   const auto [alone, beside] = DrawRun(model, run.rows, run.where == Where::kWorker);
+  if (!ModelOf(model).variants.empty()) {
+    for (const RequestId member : actions_.MembersOf(run)) {
+      if (Request* const request = Find(member)) {
+        request->ended.variant = models_[ToIndex(model)].variant;
+      }
+    }
+  }
   if (run.where == Where::kInline) {
     chain_.push_back({run.run, model, run.rows, alone});
     return;
@@ -170,9 +201,9 @@ Duration Simulator::Body::Draw(const TimeDistribution& times) {
   return times.At(static_cast<std::uint32_t>(random_.Next() >> 32));
 }
 
-std::pair<Duration, Duration> Simulator::Body::DrawRun(std::size_t model, std::int32_t rows,
+std::pair<Duration, Duration> Simulator::Body::DrawRun(ModelId model, std::int32_t rows,
                                                        bool with_beside) {
-  const RunTimes& times = scenario_.models[model].profile.ForRows(rows);
+  const RunTimes& times = ProfileOf(model).ForRows(rows);
   const auto fraction = static_cast<std::uint32_t>(random_.Next() >> 32);
   Duration alone = times.alone.At(fraction);
   Duration beside = with_beside && !times.beside.empty() ? times.beside.At(fraction) : alone;

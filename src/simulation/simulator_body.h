@@ -27,6 +27,11 @@ class Simulator::Body {
   std::size_t ScenarioModelOf(ModelId model) const {
     return models_[ToIndex(model)].scenario_model;
   }
+  std::string NameOf(ModelId id) const {
+    const std::size_t variant = models_[ToIndex(id)].variant;
+    return variant == 0 ? ModelOf(id).name
+                        : ModelOf(id).name + ":" + ModelOf(id).variants[variant - 1].name;
+  }
 
  private:
   /// A request from its arrival until its reply is written.
@@ -41,7 +46,7 @@ class Simulator::Body {
   };
   struct InlineRun {
     RunId run{};
-    std::size_t model = 0;
+    ModelId model{};
     std::int32_t rows = 1;
     Duration takes;  ///< Alone.
   };
@@ -59,6 +64,7 @@ class Simulator::Body {
     bool load_fails = false;
     bool served = false;
     Instant load_began;
+    std::size_t variant = 0;  ///< Its own network, then its others.
   };
   /// What happens at a time.
   struct Planned {
@@ -97,11 +103,17 @@ class Simulator::Body {
   void BeginFault(const Fault& fault);
   /// One more number of the scenario's model, to be loaded.
   void AddModel(std::size_t scenario_model, bool fails);
+  /// The other variants of a model that was just loaded.
+  void AddVariants(ModelId first);
   void BeginLoad(ModelId model);
   void EndLoad(ModelId model);
   bool Limited() const { return settings_.memory > Bytes(); }
   const ScenarioModel& ModelOf(ModelId id) const {
     return scenario_.models[models_[ToIndex(id)].scenario_model];
+  }
+  const ModelProfile& ProfileOf(ModelId id) const {
+    const std::size_t variant = models_[ToIndex(id)].variant;
+    return variant == 0 ? ModelOf(id).profile : ModelOf(id).variants[variant - 1].profile;
   }
   void CarryOut();
   void Start(const StartRun& run);
@@ -110,7 +122,7 @@ class Simulator::Body {
   void EndRequest(RequestId id, End end, RejectReason reason, bool cold);
   void Written(std::uint32_t request, Instant at);
   Duration Draw(const TimeDistribution& times);
-  std::pair<Duration, Duration> DrawRun(std::size_t model, std::int32_t rows, bool beside);
+  std::pair<Duration, Duration> DrawRun(ModelId model, std::int32_t rows, bool beside);
   RequestId IdOf(std::uint32_t index) const {
     return RequestId{(std::uint64_t{requests_[index].generation} << 32) | index};
   }

@@ -54,7 +54,7 @@ def test_no_policy_breaks_a_rule(dispatch, batching, admission, tmp_path):
 @pytest.mark.parametrize("residency", ["marginal-value", "none", "smallest-static", "lru", "lfe", "bfe", "ws-bfe",
                                        "iws-bfe", "greedy-dual"])
 def test_no_residency_policy_breaks_a_rule(residency, tmp_path):
-    for name in ["crowded", "too-small"]:
+    for name in ["crowded", "too-small", "variants"]:
         result = simulated(tmp_path, ROOT / f"scenarios/{name}.toml", "--seeds=1..5", f"--policy=residency={residency}")
         assert result["broken"] == [], name
 
@@ -66,6 +66,19 @@ def test_little_memory_is_told_in_the_result(tmp_path):
     assert memory["loads"] > memory["evictions"] > 100 and memory["load_time_ns"] > 0
     assert 0 < result["all"]["cold_starts"] < result["all"]["requests"] / 2
     assert sum(tenant["cold_starts"] for tenant in result["tenants"]) == result["all"]["cold_starts"]
+
+
+def test_variants_save_cold_starts_and_the_result_says_what_they_cost(tmp_path):
+    result = simulated(tmp_path, ROOT / "scenarios/variants.toml", "--seed=7")
+    best = simulated(tmp_path, ROOT / "scenarios/crowded.toml", "--seed=7")
+    assert result["all"]["cold_starts"] < best["all"]["cold_starts"] / 2
+    answered = {row["variant"]: row["replied"] for row in result["all"]["answered_by"]}
+    assert sum(answered.values()) == result["all"]["replied"]
+    assert 0 < result["all"]["points_lost_mean"] <= 1
+    for tenant in result["tenants"]:
+        floors = {"ocrs": {"ocr:default", "ocr:int8"}, "faces": {"face:default", "face:int8"}}
+        used = {row["variant"] for row in tenant.get("answered_by", [])}
+        assert used <= floors.get(tenant["name"], used)
 
 
 def test_decisions_are_the_same_whatever_built_the_program(tmp_path):
@@ -100,7 +113,7 @@ def test_an_expectation_that_does_not_hold_decides_the_exit_status(tmp_path):
     assert outcome.returncode == 1 and "NOT held: replied_max = 1" in outcome.stdout
 
 
-@pytest.mark.parametrize("name", ["overload", "reload", "vanishing", "mix", "crowded", "too-small"])
+@pytest.mark.parametrize("name", ["overload", "reload", "vanishing", "mix", "crowded", "too-small", "variants"])
 def test_a_recorded_run_replays_byte_for_byte(name, tmp_path):
     log = tmp_path / "run.log"
     assert simulate(ROOT / f"scenarios/{name}.toml", "--record", log).returncode == 0

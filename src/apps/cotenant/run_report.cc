@@ -63,6 +63,12 @@ constexpr Column kColumns[] = {
        return PercentText(group.BoundsMetMilliPercent());
      },
      true},
+    {"points lost",
+     [](const RunResult&, const GroupResult& group) {
+       if (group.answered_by.empty()) return std::string("-");
+       return Formatted("%.2f", static_cast<double>(group.MeanPointsLost()) / 1000);
+     },
+     false},
 };
 
 std::string GroupTable(const RunResult& result) {
@@ -98,6 +104,14 @@ std::string Reasons(const GroupResult& all) {
     if (all.rejected[reason] == 0) continue;
     text += (text.empty() ? "rejected: " : ", ") + std::to_string(all.rejected[reason]) + " " +
             std::string(RunReasonName(reason));
+  }
+  return text.empty() ? text : text + "\n";
+}
+
+std::string Variants(const GroupResult& all) {
+  std::string text;
+  for (const auto& [variant, count] : all.answered_by) {
+    text += (text.empty() ? "answered by: " : ", ") + variant + " " + std::to_string(count);
   }
   return text.empty() ? text : text + "\n";
 }
@@ -147,7 +161,8 @@ std::string PercentText(const std::optional<std::int64_t>& thousandths) {
 }
 
 std::string RunTables(const RunResult& result) {
-  std::string text = GroupTable(result) + Reasons(result.all) + Memory(result);
+  std::string text =
+      GroupTable(result) + Reasons(result.all) + Memory(result) + Variants(result.all);
   for (const auto& [error, count] : result.errors) {
     text += std::to_string(count) + " x " + error + "\n";
   }

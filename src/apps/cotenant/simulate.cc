@@ -142,8 +142,7 @@ class LogFile {
       for (const Event& event : events) {
         const auto* load = std::get_if<LoadWanted>(&event);
         if (load == nullptr) continue;
-        const std::size_t model = simulator.ScenarioModelOf(load->model);
-        writer_.AppendModelName(load->model, scenario.models[model].name, buffer_);
+        writer_.AppendModelName(load->model, simulator.NameOf(load->model), buffer_);
       }
       writer_.AppendCrank(now, events, actions, buffer_);
       if (buffer_.size() >= kLogBufferMax) Flush();

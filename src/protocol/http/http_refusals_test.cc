@@ -115,6 +115,12 @@ TEST_F(HttpServerTest, EveryRefusalHasItsStatusAndText) {
        "parameter 'latency_bound_ms' must be a number of milliseconds above 0 and at most "
        "1000000000, not 'x'"},
       {Post(kInfer, kJson, "X-Tenant: nobody\r\n"), 400, "the tenant 'nobody' is not declared"},
+      {Post(kInfer, kJson, "X-Variant: int4\r\n"), 400,
+       "model 'echo' has no variant 'int4'; it has default"},
+      {Post(kInfer, kJson, "X-Accuracy-Bound: 101\r\n"), 400,
+       "parameter 'accuracy_bound' must be a number of points from 0 to 100, not '101'"},
+      {Post(kInfer, kJson, "X-Accuracy-Bound: 90.5\r\n"), 400,
+       "'accuracy_bound' of 90.5 cannot be met: the accuracy of model 'echo' is not known"},
       {Post(kInfer, kJson + "xx",
             "Inference-Header-Content-Length: " + std::to_string(kJson.size()) + "\r\n"),
        400,

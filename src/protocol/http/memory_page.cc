@@ -53,6 +53,43 @@ void AppendLedger(const MemoryFacts& ledger, std::string& out) {
   out += '}';
 }
 
+void AppendVariant(const VariantMemoryRow& variant, std::string& out) {
+  out += out.back() == '[' ? "{" : ",{";
+  AppendMember("name", std::string_view(variant.name), out);
+  AppendName("accuracy", out);
+  if (variant.accuracy.known()) {
+    AppendNumber(variant.accuracy.milli / 1e3, out);
+  } else {
+    out += "null";
+  }
+  AppendMember("accuracy_source", AccuracySourceName(variant.accuracy.source), out);
+  AppendMember("state", ResidenceName(variant.residence), out);
+  AppendMember("mapped", variant.facts.mapped, out);
+  AppendMember("anonymous", variant.facts.anonymous, out);
+  AppendMember("run_peak", variant.run_peak, out);
+  AppendMember("waiting", variant.waiting, out);
+  out += '}';
+}
+
+void AppendVariants(const ModelMemoryRow& model, std::string& out) {
+  if (!model.variants.empty()) {
+    AppendName("variants", out);
+    out += '[';
+    for (const VariantMemoryRow& variant : model.variants) AppendVariant(variant, out);
+    out += ']';
+  }
+  if (model.dropped.empty()) return;
+  AppendName("dropped_variants", out);
+  out += '[';
+  for (const DroppedVariant& dropped : model.dropped) {
+    out += out.back() == '[' ? "{" : ",{";
+    AppendMember("name", std::string_view(dropped.name), out);
+    AppendMember("reason", std::string_view(dropped.reason), out);
+    out += '}';
+  }
+  out += ']';
+}
+
 void AppendModel(const ModelMemoryRow& model, std::string& out) {
   out += '{';
   AppendMember("name", std::string_view(model.name), out);
@@ -73,6 +110,7 @@ void AppendModel(const ModelMemoryRow& model, std::string& out) {
   AppendMember("failed_loads", model.counts.loads_failed, out);
   AppendMember("evictions", model.counts.evictions, out);
   AppendMember("cold_starts", model.counts.cold_starts, out);
+  AppendVariants(model, out);
   out += '}';
 }
 
