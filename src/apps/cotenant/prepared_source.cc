@@ -18,6 +18,9 @@ constexpr Bytes kMeasuredFilesMax = Bytes::MiB(512);
 /// What measuring takes at most: the program, and a network while it is loaded.
 constexpr Bytes kProgram = Bytes::MiB(40);
 constexpr std::int64_t kLoadTimesFiles = 10;
+/// A network that by this reckoning takes less than such a part of the room is loaded with caution
+/// instead: the figure would change nothing, and measuring makes a first start slow.
+constexpr std::int64_t kSmallPart = 64;
 
 VariantSource SourceOf(const PreparedForm& form, const fs::path& folder) {
   VariantSource source;
@@ -95,8 +98,9 @@ std::optional<VariantCost> PreparedSource::MeasureNow(const ModelDescription& de
                                                       const VersionFile& file,
                                                       const PreparedKey& key, bool keep) {
   const Bytes files = source_.FilesOf(file).size;
-  if (files > kMeasuredFilesMax ||
-      !options_.has_room(kProgram + Bytes(files.count() * kLoadTimesFiles))) {
+  const Bytes at_most(files.count() * kLoadTimesFiles);
+  if (files > kMeasuredFilesMax || at_most.count() < options_.room.count() / kSmallPart ||
+      !options_.has_room(kProgram + at_most)) {
     return std::nullopt;
   }
   const std::string& name = description.config.name;
