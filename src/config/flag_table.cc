@@ -272,8 +272,7 @@ constexpr Flag kFlags[] = {
      SET(SetText(v, o.state_dir))},
 
     {"cache-dir", kValue, kUsed, "Memory", "DIR",
-     "prepared networks (docs/prepare.md); none: serve as shipped",
-     SET(SetText(v, o.cache_dir))},
+     "prepared networks (docs/prepare.md); none: serve as shipped", SET(SetText(v, o.cache_dir))},
     {"memory", kValue, kUsed, "Memory", "SIZE",
      "of everything: 512MiB, 60% of what there is, or unlimited (80%)", SetMemory},
     {"residency", kValue, kUsed, "Memory", "POLICY",
