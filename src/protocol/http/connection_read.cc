@@ -260,9 +260,10 @@ bool Connection::Account(std::size_t bytes) {
   return true;
 }
 
-/// False when requests that are not whole yet hold too much.
+/// False when requests that are not whole yet hold too much, and this one more than its share.
 bool Connection::CountHalfSent() {
   received = thread_.io().lane().TurnBegan();
+  if (half_sent_ == 0) thread_.shared().half_sent.fetch_add(1);
   thread_.shared().half_sent_bytes.fetch_add(exchange_->accounted - half_sent_);
   half_sent_ = exchange_->accounted;
   return thread_.MakeRoom(*this);
@@ -270,13 +271,13 @@ bool Connection::CountHalfSent() {
 
 void Connection::UncountHalfSent() {
   if (half_sent_ == 0) return;
+  thread_.shared().half_sent.fetch_sub(1);
   thread_.shared().half_sent_bytes.fetch_sub(std::exchange(half_sent_, 0));
 }
 
 void Connection::Shed() {
   thread_.Unwatch(*this);
-  RefuseAndClose(503,
-                 "the request stalled half sent while others needed its room; try again later");
+  RefuseAndClose(503, "the request was not whole while others needed its room; try again later");
   Settle();
 }
 

@@ -63,12 +63,34 @@ TEST_F(HttpServerTest, StalledHalvesOfRequestsGiveWayToRequestsThatCome) {
   } while (poll(&told, 1, 10) == 0);
   const auto first = stalled.front()->Read();
   EXPECT_EQ(first.status, 503);
-  EXPECT_NE(first.body.find("stalled half sent"), std::string::npos) << first.body;
+  EXPECT_NE(first.body.find("not whole while others needed"), std::string::npos) << first.body;
   // Whole requests find room all the time.
   HttpClient other(port_);
   for (int i = 0; i < 20; ++i) {
     ASSERT_EQ(other.Ask(Post(kInfer, kJson)).status, 200);
     HttpClient(port_).Send(half);
+  }
+}
+
+TEST_F(HttpServerTest, ASmallRequestInPiecesIsNotRefusedForLargeOnesThatAreNotWhole) {
+  HttpOptions options;
+  options.inflight_bytes_max = Bytes::KiB(600);
+  Begin(options);
+  const std::string large = Post("/v2/models/wide/infer", std::string(800'000, 'x'),
+                                 "Inference-Header-Content-Length: 0\r\n")
+                                .substr(0, 200'000);
+  const std::string small = Post(kInfer, std::string(40'000, ' ') + std::string(kJson));
+  std::vector<std::unique_ptr<HttpClient>> grow;
+  for (int i = 0; i < 30; ++i) {
+    HttpClient client(port_);
+    for (int more = 0; more < 3; ++more) {
+      grow.push_back(std::make_unique<HttpClient>(port_));
+      grow.back()->Send(large);
+    }
+    client.Send(small.substr(0, 20'000));
+    EXPECT_EQ(HttpClient(port_).Ask(Get("/v2/health/live")).status, 200);
+    client.Send(small.substr(20'000));
+    ASSERT_EQ(client.Read().status, 200) << i;
   }
 }
 

@@ -117,23 +117,28 @@ void HttpThread::Unwatch(Connection& connection) {
   connection.watch_index = Connection::kNotWatched;
 }
 
+std::size_t HttpThread::HalfSentMax() const {
+  return static_cast<std::size_t>(options().inflight_bytes_max.count()) / kHalfSentShare;
+}
+
 bool HttpThread::TooMuchHalfSent() const {
-  const auto most = static_cast<std::size_t>(options().inflight_bytes_max.count());
-  return shared_.half_sent_bytes.load(std::memory_order_relaxed) > most / kHalfSentShare;
+  return shared_.half_sent_bytes.load(std::memory_order_relaxed) > HalfSentMax();
 }
 
 bool HttpThread::MakeRoom(const Connection& growing) {
   if (!TooMuchHalfSent()) return true;
   ShedStalled(&growing);
+  if (!ShedLargest(&growing)) return false;
   if (!TooMuchHalfSent()) return true;
   for (HttpThread* other : shared_.threads) {
     if (other == this || other->shed_posted_.exchange(true)) continue;
     boost::asio::post(other->io_.context(), [other] {
       other->shed_posted_ = false;
       other->ShedStalled(nullptr);
+      other->ShedLargest(nullptr);
     });
   }
-  return growing.half_sent() == shared_.half_sent_bytes.load(std::memory_order_relaxed);
+  return true;
 }
 
 void HttpThread::ShedStalled(const Connection* growing) {
@@ -147,6 +152,26 @@ void HttpThread::ShedStalled(const Connection* growing) {
     if (longest == nullptr || longest->received > since) return;
     longest->Shed();
   }
+}
+
+bool HttpThread::ShedLargest(const Connection* growing) {
+  while (TooMuchHalfSent()) {
+    const std::size_t sharers = shared_.half_sent.load(std::memory_order_relaxed);
+    if (sharers <= 1) return true;  // Alone, one may be as large as all that may be under way.
+    Connection* largest = nullptr;
+    std::size_t most = HalfSentMax() / sharers;
+    if (growing != nullptr) most = std::max(most, growing->half_sent());
+    for (Connection* connection : watched_) {
+      if (connection == growing || connection->half_sent() <= most) continue;
+      largest = connection;
+      most = connection->half_sent();
+    }
+    if (largest == nullptr) {
+      return growing == nullptr || growing->half_sent() <= HalfSentMax() / sharers;
+    }
+    largest->Shed();
+  }
+  return true;
 }
 
 void HttpThread::ArmTimer() {

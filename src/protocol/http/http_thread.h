@@ -40,6 +40,7 @@ struct HttpShared {
   std::atomic<std::size_t> connections = 0;
   std::atomic<std::size_t> inflight_bytes = 0;
   std::atomic<std::size_t> half_sent_bytes = 0;  ///< Of these: of requests that are not whole yet.
+  std::atomic<std::size_t> half_sent = 0;        ///< Requests that hold some of `half_sent_bytes`.
   std::vector<HttpThread*> threads = {};
   std::atomic<bool> draining = false;
 };
@@ -67,8 +68,8 @@ class HttpThread {
   void Watch(Connection& connection);
   void Unwatch(Connection& connection);
   /// `growing` took bytes for a request that is not whole yet. Where such requests hold more than
-  /// their part of what may be under way, those that have stalled are refused, the longest first;
-  /// false when that was not enough, and it is not alone.
+  /// their part of what may be under way, those that have stalled are refused, the longest first,
+  /// then those that hold more than an equal share, the largest first. False when `growing` is it.
   bool MakeRoom(const Connection& growing);
   /// The connection is done with, and no handler of it is under way.
   void Destroy(Connection& connection);
@@ -80,8 +81,11 @@ class HttpThread {
   Endpoints& endpoints() { return endpoints_; }
 
  private:
+  /// What requests that are not whole yet may hold together.
+  std::size_t HalfSentMax() const;
   bool TooMuchHalfSent() const;
   void ShedStalled(const Connection* growing);
+  bool ShedLargest(const Connection* growing);
   void Adopt(int descriptor, bool metrics_only);
   void ArmTimer();
   void OnTick();
