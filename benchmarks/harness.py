@@ -252,7 +252,7 @@ class Bench:
         for name in ("mlp", "mlp_2"):
             if not pathlib.Path(self.model(name)).exists():
                 shutil.copytree(ROOT / "tests" / "models" / "mlp", self.models / name, dirs_exist_ok=True)
-        for name, side in (("conv", "64"), ("conv_small", "32")):
+        for name, side in (("conv", "64"), ("conv_small", "32"), ("conv_96", "96"), ("conv_128", "128")):
             if not pathlib.Path(self.model(name)).exists():
                 python = self.deps / "venv" / "bin" / "python"
                 subprocess.run([python, ROOT / "benchmarks" / "make_conv.py", self.models / name, side], check=True)

@@ -1,4 +1,5 @@
-"""Writes the benchmarks' convolutions, with fixed weights: over 3x64x64 some 2 ms on one CPU, over 3x32x32 some 0.5 ms.
+"""Writes the benchmarks' convolutions, with fixed weights: over 3x64x64 some 2 ms on one CPU, over 3x32x32 some 0.5 ms, growing
+with the square of SIDE.
 
 make_conv.py FOLDER SIDE      writes FOLDER/1/model.onnx; needs the packages onnx and numpy (tools/setup test)
 """

@@ -170,7 +170,7 @@ def extras(bench):
 
 def milliseconds(bench):
     findings = []
-    networks = [("conv", "1,3,64,64", "y")]
+    networks = [("conv", "1,3,64,64", "y"), ("conv_96", "1,3,96,96", "y"), ("conv_128", "1,3,128,128", "y")]
     if pathlib.Path(bench.model("ppocr_det")).exists():
         networks.append(("ppocr_det", "1,3,160,160", "fetch_name_0"))
     for name, shape, output in networks:
@@ -183,19 +183,22 @@ def milliseconds(bench):
         def served(_, options=options, place=place):
             with Cotenant(bench, place, grpc=False) as server:
                 return bench.loaded("http", server, server.http, **options)
-        # Every network on the thread that reads its request: what a server costs at least.
-        def prototype(_, name=name, shape=shape, options=options):
-            port = free_port()
-            with Process([bench.program("prototype_server"), bench.model(name), port, shape]) as server:
-                return bench.loaded("http", server, port, **options)
-        runs = interleaved(bench, {"bare": bare_both, "prototype": prototype, "ours": served}, name)
+        # Every network on the thread that reads its request: the prototype as a server, the floor without even that.
+        def yardstick(program, name=name, shape=shape, options=options):
+            def run(_):
+                port = free_port()
+                with Process([bench.program(program), bench.model(name), port, shape]) as server:
+                    return bench.loaded("http", server, port, **options)
+            return run
+        runs = interleaved(bench, {"bare": bare_both, "prototype": yardstick("prototype_server"),
+                                   "floor": yardstick("floor_server"), "ours": served}, name)
         per_cpu = {who: medians(part, "per_cpu_second") for who, part in runs.items()}
         rate = {who: medians(part, "rate") for who, part in runs.items()}
-        share = {who: per_cpu[who] / per_cpu["bare"] for who in ("prototype", "ours")}
+        share = {who: per_cpu[who] / per_cpu["bare"] for who in ("prototype", "floor", "ours")}
         findings.append(Finding(
             "ms", f"{name} ({medians(runs['bare'], 'p50') / 1000:.1f} ms), both CPUs busy: runs per CPU second",
-            f"{per_cpu['ours']:.1f} = {share['ours']:.1%} of bare ORT ({per_cpu['bare']:.1f}; best prototype "
-            f"{share['prototype']:.1%}); rate {rate['ours']:.0f} / {rate['bare']:.0f}", "≥ 97 % of bare ORT",
+            f"{per_cpu['ours']:.1f} = {share['ours']:.1%} of bare ORT ({per_cpu['bare']:.1f}; floor of a socket "
+            f"{share['floor']:.1%}, best prototype {share['prototype']:.1%}); rate {rate['ours']:.0f} / {rate['bare']:.0f}", "≥ 97 % of bare ORT",
             share["ours"] >= 0.97, True, noise_of(runs), {"per_cpu_second": per_cpu, "rate": rate, "runs": runs}))
     return findings
 
