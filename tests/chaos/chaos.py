@@ -565,6 +565,7 @@ def main():
     parser.add_argument("--crowd", type=int, default=0, help="models of 8 MiB that do not all fit")
     parser.add_argument("--share", type=float, default=0.4, help="of the crowd that the memory budget holds")
     parser.add_argument("--cgroup", action="store_true", help="run the server in a memory cgroup of its own")
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit("ended by a signal"))  # Its server ends with it.
     with tempfile.TemporaryDirectory() as folder:
         chaos = Chaos(parser.parse_args(), folder)
         try:

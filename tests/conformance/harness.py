@@ -1,5 +1,6 @@
 """Starts a server, puts the cases to it and brings its answers into a form that can be compared and kept."""
 
+import atexit
 import gzip
 import json
 import math
@@ -48,6 +49,8 @@ class Server:
             [*command, f"--model-repository={repository}", f"--http-port={self.http}", f"--grpc-port={self.grpc}",
              f"--metrics-port={self.metrics}", *flags], stdout=self.log, stderr=subprocess.STDOUT,
             start_new_session=True)
+        # A fixture that fails before it can stop its server leaves none behind.
+        atexit.register(self.stop)
 
     def wait(self):
         started = time.monotonic()
@@ -68,6 +71,7 @@ class Server:
         return pathlib.Path(self.log.name).read_text(errors="replace")[-4000:]
 
     def stop(self):
+        atexit.unregister(self.stop)
         if self.process.poll() is None:
             self.process.send_signal(signal.SIGTERM)
             try:
