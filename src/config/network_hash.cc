@@ -49,6 +49,8 @@ Result<std::string> NetworkHash(const VersionFile& file) {
   }
   if (error || files.size() < 2) return FileHash(file.path);
   Sha256 lines;
+  // Of the files in one folder each may be a network: which one is meant is part of it.
+  lines.Add(fs::path(file.path).filename().string() + "\n");
   for (const auto& [name, path] : files) {
     Result<std::string> hash = FileHash(path);
     if (!hash.ok()) return hash.status();

@@ -5,9 +5,10 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <atomic>
 #include <cerrno>
+#include <chrono>
 #include <csignal>
+#include <cstdlib>
 #include <cstring>
 #include <fstream>
 #include <iterator>
@@ -53,6 +54,9 @@ Status SyncAll(const fs::path& folder) {
   return error ? SystemError(folder, error) : Sync(folder);
 }
 
+/// A builder of another container looks ended from here; none works for so long.
+constexpr std::chrono::hours kBuildsMax{1};
+
 /// Builders that ended: their process is in the name.
 void RemoveLeftovers(const fs::path& cache) {
   std::error_code error;
@@ -62,7 +66,9 @@ void RemoveLeftovers(const fs::path& cache) {
     if (!name.starts_with(kBuilding)) continue;
     const long process = std::strtol(name.c_str() + kBuilding.size(), nullptr, 10);
     const bool ended = process > 0 && kill(static_cast<pid_t>(process), 0) != 0 && errno == ESRCH;
-    if (ended) left.push_back(it->path());
+    std::error_code ignored;
+    const auto age = fs::file_time_type::clock::now() - fs::last_write_time(it->path(), ignored);
+    if (ended && age > kBuildsMax) left.push_back(it->path());
   }
   for (const fs::path& path : left) fs::remove_all(path, error);
 }
@@ -184,7 +190,6 @@ void PreparedStore::NoteUse(const PreparedKey& key) const {
 }
 
 Result<fs::path> PreparedStore::BeginBuild() const {
-  static std::atomic<int> count{0};
   if (folder_.empty()) {
     return FailedPrecondition(
         "no cache directory: neither XDG_CACHE_HOME nor HOME is set; give --cache-dir");
@@ -193,11 +198,13 @@ Result<fs::path> PreparedStore::BeginBuild() const {
   fs::create_directories(folder_ / kNetworks, error);
   if (error) return SystemError(folder_ / kNetworks, error);
   RemoveLeftovers(folder_);
-  const fs::path place = folder_ / (std::string(kBuilding) + std::to_string(getpid()) + "-" +
-                                    std::to_string(count.fetch_add(1)));
-  fs::create_directory(place, error);
-  if (error) return SystemError(place, error);
-  return place;
+  // Unique where processes of several containers, of equal numbers, share the cache.
+  std::string place =
+      (folder_ / (std::string(kBuilding) + std::to_string(getpid()) + "-XXXXXX")).string();
+  if (mkdtemp(place.data()) == nullptr) {
+    return SystemError(place, std::error_code(errno, std::generic_category()));
+  }
+  return fs::path(place);
 }
 
 Status PreparedStore::Keep(const PreparedKey& key, PreparedNetwork network, const fs::path& built) {

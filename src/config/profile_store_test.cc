@@ -129,6 +129,9 @@ TEST(NetworkHash, ExternalWeightsBelongToTheNetwork) {
   EXPECT_NE(with_weights, alone);
   files.Write("1/weights.bin", "2");
   EXPECT_NE(NetworkHash(file).value(), with_weights);
+  const VersionFile variant = {1, (files.root() / "1/weights.bin").string(), {}};
+  EXPECT_NE(NetworkHash(variant).value(), NetworkHash(file).value())
+      << "which of the files is the network is part of it";
   EXPECT_EQ(NetworkHash({1, (files.root() / "2/model.onnx").string(), {}}).status().code(),
             Code::kNotFound);
 }

@@ -33,6 +33,9 @@ struct AdmissionView {
   bool idle = true;
   /// Never null when `estimated`.
   const FinishForecast* finish = nullptr;
+  /// The estimated p95 of its run and reply alone, where nothing else of its model runs or waits
+  /// and the estimates are so old that they may be wrong by now. Zero: they are not.
+  Duration alone_when_stale = Duration();
 };
 
 enum class AdmissionReason : unsigned char {
@@ -40,6 +43,7 @@ enum class AdmissionReason : unsigned char {
   kUnknown,       ///< No estimate yet: taken, to learn.
   kBelowFastest,  ///< No run was ever as fast as its bound.
   kTooLate,       ///< The estimated p95 finish is past its bound.
+  kStale,         ///< The estimates alone are past its bound, but old: taken, to learn anew.
 };
 
 struct AdmissionChoice {

@@ -32,6 +32,9 @@ class Feasible final : public AdmissionPolicy {
     if (request.idle) return {true, AdmissionReason::kTaken, {}, request.fastest};
     const Duration finish = request.finish->For(request.bound);
     if (finish <= request.bound) return {true, AdmissionReason::kTaken, {}, finish};
+    // Otherwise a model that was slow for a moment is refused for as long as others are busy.
+    if (request.alone_when_stale > request.bound)
+      return {true, AdmissionReason::kStale, {}, finish};
     return {false, AdmissionReason::kTooLate, EarliestBound(request), finish};
   }
 

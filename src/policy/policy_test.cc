@@ -277,6 +277,17 @@ TEST(AdmissionFeasible, RefusesOnlyWhatCannotBeMet) {
   EXPECT_FALSE(feasible.Choose({Us(139), true, Us(20), false, &busy}).admit);
 }
 
+TEST(AdmissionFeasible, TakesOneToLearnAnewWhereOldEstimatesAloneArePastTheBound) {
+  const StepForecast busy({40, 60});
+  AdmissionView view{Us(60), true, Us(20), false, &busy, Us(61)};
+  EXPECT_EQ(AdmissionFeasible().Choose(view).reason, AdmissionReason::kStale);
+  EXPECT_TRUE(AdmissionFeasible().Choose(view).admit);
+  view.alone_when_stale = Us(60);  // It is the others that are too many.
+  EXPECT_EQ(AdmissionFeasible().Choose(view).reason, AdmissionReason::kTooLate);
+  view = {Us(19), true, Us(20), false, &busy, Us(61)};
+  EXPECT_EQ(AdmissionFeasible().Choose(view).reason, AdmissionReason::kBelowFastest);
+}
+
 TEST(AdmissionFeasible, RoundsTheSmallestBoundUpToWholeMicroseconds) {
   const StepForecast idle({});
   const AdmissionChoice choice =

@@ -97,7 +97,7 @@ bool AsksForNothing(std::size_t which, const ParameterValue& value) {
 }
 
 constexpr double kPointsMax = 100;
-/// Longer names of sequences are none: nobody's are, and each is kept.
+/// Of a sequence's name, in bytes: each is kept. The refusal says the number.
 constexpr std::size_t kSequenceIdMax = 128;
 
 }  // namespace
@@ -206,7 +206,10 @@ Status ParameterReader::TakeOwn(std::size_t which, const ParameterValue& value) 
       // Zero and an empty text are no sequence.
       const auto* text = std::get_if<std::string_view>(&value);
       call_.sequence = text != nullptr ? std::string(*text) : ToText(value);
-      if (call_.sequence == "0" || call_.sequence.size() > kSequenceIdMax) call_.sequence.clear();
+      if (call_.sequence == "0") call_.sequence.clear();
+      if (call_.sequence.size() > kSequenceIdMax) {
+        return Wrong(name, "at most 128 bytes", value);
+      }
       return Status();
     }
     case kSequenceStart:

@@ -74,6 +74,7 @@ TEST(ParameterReader, EveryErrorNamesTheParameterAndWhatItExpects) {
       "parameter 'latency_bound_ms' must be a number of milliseconds above 0 and at most "
       "1000000000, not ";
   const std::string later = " would change the result; leave it out";
+  const std::string long_name(129, 's');
   const struct {
     std::string_view name;
     ParameterValue value;
@@ -103,6 +104,9 @@ TEST(ParameterReader, EveryErrorNamesTheParameterAndWhatItExpects) {
       {"accuracy_bound", std::string_view("high"),
        "parameter 'accuracy_bound' must be a number of points from 0 to 100, not 'high'"},
       {"variant", std::int64_t{8}, "parameter 'variant' must be a variant's name as text, not '8'"},
+      {"sequence_id", std::string_view(long_name),
+       "parameter 'sequence_id' must be at most 128 bytes, not '" + long_name.substr(0, 64) +
+           "...'"},
       {"sequence_start", std::string_view("now"),
        "parameter 'sequence_start' must be true or false, not 'now'"},
       {"energy_bound_mj", std::int64_t{5},

@@ -60,6 +60,30 @@ TEST(Feasible, ABusyDeviceGivesUpARequestOnceARunWouldEndTooLate) {
       << "the first run takes longer than any seen";
 }
 
+TEST(Feasible, OldEstimatesThatAloneRefuseAreLookedAtAnewOnABusyDevice) {
+  Script script(Slots(1));
+  script.Load(0, {}, Us(2'000));
+  script.Load(1, {}, Us(2'000));
+  // Model 1 was slow for a while: 100 ms a run.
+  std::int64_t now = 10;
+  for (std::uint64_t id = 1; id <= 40; ++id) {
+    script.Crank(now, {script.Arrive(now, id, 1)});
+    script.Crank(now + 100'000, {script.Finish(now + 100'000, id - 1, Us(100'000))});
+    now += 100'000;
+  }
+  // Another keeps the device busy: refused, until no run of it was seen for twenty runs' time.
+  script.Crank(now, {script.Arrive(now, 100, 0)});
+  EXPECT_EQ(script.Crank(now, {script.Arrive(now, 101, 1, Us(50'000))})[0].substr(0, 23),
+            "reject 101 not_feasible");
+  now += 2'000'000;
+  EXPECT_EQ(script.Crank(now, {script.Arrive(now, 102, 1, Us(50'000))}),
+            Lines{"wake " + std::to_string(now + 50'000)})
+      << "it waits as long as it may";
+  EXPECT_EQ(script.Crank(now, {script.Arrive(now, 103, 1, Us(50'000))})[0].substr(0, 23),
+            "reject 103 not_feasible")
+      << "one is enough";
+}
+
 TEST(Feasible, AFreeDeviceTakesARequestHoweverLateTheEstimate) {
   Script script(Slots(1));
   script.Load(0, {}, Us(2'000));

@@ -158,6 +158,10 @@ std::optional<Reject> Scheduler::Body::NotFeasible(const Request& request,
   view.fastest = model.estimates.Fastest(request.rows);
   view.idle = runs_.size() == 0 && queues_.waiting() == 0 && !cold;
   view.finish = &forecast;
+  const bool alone = model.waiting == 0 && model.running == 0 && !cold;
+  if (alone && view.estimated && model.estimates.Stale(request.at, request.rows)) {
+    view.alone_when_stale = model.estimates.P95(request.rows) + ReplyOverhead();
+  }
   const AdmissionChoice choice = admission_->Choose(view);
   if (out_->with_reasons) NoteAdmission(asking, view.bound, choice);
   if (choice.admit) return std::nullopt;
@@ -181,6 +185,10 @@ void Scheduler::Body::Enqueue(std::uint32_t index, Duration cost) {
   if (request.deadline < Instant::Max() && model.estimates.known() && admission_->gives_up()) {
     const Duration finish = model.estimates.P95(RowsJoined(request, model)) + ReplyOverhead();
     request.latest_start = request.deadline - finish;
+    // Taken although its run alone is past its bound: to learn, so it waits as long as it may.
+    if (model.estimates.P95(request.rows) + ReplyOverhead() > request.deadline - request.at) {
+      request.latest_start = request.deadline;
+    }
   }
   request.virtual_start = accounts_.VirtualStart(request.tenant);
   accounts_.Charge(request.tenant, cost);

@@ -103,7 +103,7 @@ class Scheduler::Body {
   /// The model is ready for the first time.
   void BeginServing(ModelRecord& model, const ModelSettings& settings);
   void UseBatching(ModelRecord& model);
-  void Learn(ModelId model, std::int32_t rows, Duration ran_for);
+  void Learn(ModelId model, std::int32_t rows, Duration ran_for, Instant at);
 
   // variants.cc: which variant of a model answers, and where its requests wait.
   const ModelRecord& FirstOf(const ModelRecord& model) const {

@@ -63,6 +63,10 @@ std::string WhyTaken(const AdmissionDecision& why) {
   if (*why.reason == AdmissionReason::kUnknown) {
     return policy + " takes it to learn, as nothing is known of its run time";
   }
+  if (*why.reason == AdmissionReason::kStale) {
+    return policy + " takes it to learn anew: its bound of " + SpanText(why.bound) +
+           " is below an estimated " + SpanText(why.estimate) + ", which is old";
+  }
   if (why.estimate == Duration()) return policy + " asks for nothing";
   return policy + " compares its bound of " + SpanText(why.bound) + " with an estimated " +
          SpanText(why.estimate) + " to its reply";

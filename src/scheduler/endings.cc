@@ -47,7 +47,7 @@ void Scheduler::Body::On(const RunFinished& event) {
     EndWithRun(m, requests_[m].gone ? End::kCancelled : End::kReplied, event.at);
     m = next;
   }
-  Learn(run.model, run.rows, event.ran_for);
+  Learn(run.model, run.rows, event.ran_for, event.at);
   if (Limited()) LearnPeak(models_[ToIndex(run.model)], event.peak);
   UnloadIfDone(run.model);
 }

@@ -281,7 +281,7 @@ TEST_F(EventLogTest, OtherFilesAndOtherVersionsAreRefusedByName) {
   std::string other = log_;
   other[other.find('\n') + 1] = 99;
   EXPECT_EQ(EventLogReader::Open(other).status().message(),
-            "the event log has format version 99; this program reads version 4");
+            "the event log has format version 99; this program reads version 5");
 }
 
 }  // namespace

@@ -126,12 +126,12 @@ void Scheduler::Body::On(const Unloaded& event) {
 }
 
 void Scheduler::Body::On(const WarmedUp& event) {
-  if (FindModel(event.model) != nullptr) Learn(event.model, event.rows, event.ran_for);
+  if (FindModel(event.model) != nullptr) Learn(event.model, event.rows, event.ran_for, event.at);
 }
 
-void Scheduler::Body::Learn(ModelId id, std::int32_t rows, Duration ran_for) {
+void Scheduler::Body::Learn(ModelId id, std::int32_t rows, Duration ran_for, Instant at) {
   ModelRecord& model = models_[ToIndex(id)];
-  model.estimates.Learn(rows, ran_for);
+  model.estimates.Learn(rows, ran_for, at);
   const Duration p99 = model.estimates.P99(1);
   const Duration leave = settings_.inline_run_max;
   const bool may_inline =

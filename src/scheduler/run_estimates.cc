@@ -10,9 +10,15 @@ namespace {
 /// Weight of a new run in the mean: after a change, half of it is learnt in 11 runs.
 constexpr std::int64_t kMeanShare = 16;
 
+/// Estimates are stale after so long without a run, and not before so many runs' time: looking
+/// again takes at most a twentieth of a slot.
+constexpr Duration kStaleAfter = Duration::Seconds(1);
+constexpr std::int64_t kStaleRuns = 20;
+
 }  // namespace
 
-void RunEstimates::Learn(std::int32_t rows, Duration ran_for) {
+void RunEstimates::Learn(std::int32_t rows, Duration ran_for, Instant at) {
+  learnt_at_ = std::max(learnt_at_, at);
   ran_for = std::max(ran_for, Duration::Nanoseconds(1));
   if (ClassOf(rows) >= classes_.size()) classes_.resize(ClassOf(rows) + 1);
   RowClass& seen = classes_[ClassOf(rows)];
@@ -32,6 +38,10 @@ void RunEstimates::Learn(std::int32_t rows, Duration ran_for) {
     mean_per_row_ += Duration::Nanoseconds((step + away) / kMeanShare);
   }
   known_ = true;
+}
+
+bool RunEstimates::Stale(Instant now, std::int32_t rows) const {
+  return now - learnt_at_ >= std::max(kStaleAfter, P95(rows) * kStaleRuns);
 }
 
 Duration RunEstimates::Fastest(std::int32_t rows) const {

@@ -18,10 +18,13 @@ namespace cotenant {
 
 class RunEstimates {
  public:
-  /// Allocates when the run has more rows than any before.
-  void Learn(std::int32_t rows, Duration ran_for);
+  /// Of a run that ended at `at`. Allocates when it has more rows than any before.
+  void Learn(std::int32_t rows, Duration ran_for, Instant at);
 
   bool known() const { return known_; }
+  /// So old that things may be different now, and a run to see costs little of the time since.
+  /// Only when `known`.
+  bool Stale(Instant now, std::int32_t rows) const;
   /// The fastest run ever seen with at most `rows` rows; zero when there is none.
   Duration Fastest(std::int32_t rows) const;
   /// Of a run with `rows` rows. Only when `known`.
@@ -53,6 +56,7 @@ class RunEstimates {
 
   std::vector<RowClass> classes_;
   Duration mean_per_row_;
+  Instant learnt_at_;
   std::uint32_t learnt_ = 0;  ///< Saturates at 2.
   bool known_ = false;
 };

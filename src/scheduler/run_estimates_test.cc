@@ -35,25 +35,25 @@ TEST(QuantileWindow, AgreesWithSortingTheLastSamples) {
 TEST(RunEstimates, ForgetsTheSlowFirstRun) {
   RunEstimates estimates;
   EXPECT_FALSE(estimates.known());
-  estimates.Learn(1, Us(9'000));
+  estimates.Learn(1, Us(9'000), Instant());
   EXPECT_EQ(estimates.P95(1), Us(9'000));
-  estimates.Learn(1, Us(50));
+  estimates.Learn(1, Us(50), Instant());
   EXPECT_EQ(estimates.P99(1), Us(50));
   EXPECT_EQ(estimates.MeanPerRow(), Us(50));
 }
 
 TEST(RunEstimates, RemembersTheFastestRunForEver) {
   RunEstimates estimates;
-  estimates.Learn(1, Us(10));
-  for (int i = 0; i < 1'000; ++i) estimates.Learn(1, Us(100));
+  estimates.Learn(1, Us(10), Instant());
+  for (int i = 0; i < 1'000; ++i) estimates.Learn(1, Us(100), Instant());
   EXPECT_EQ(estimates.Fastest(1), Us(10));
   EXPECT_EQ(estimates.P95(1), Us(100));
 }
 
 TEST(RunEstimates, LearnsThatTheBoxGotTwiceAsSlowWithinThirtyRuns) {
   RunEstimates estimates;
-  for (int i = 0; i < 500; ++i) estimates.Learn(1, Us(100));
-  for (int i = 0; i < 30; ++i) estimates.Learn(1, Us(200));
+  for (int i = 0; i < 500; ++i) estimates.Learn(1, Us(100), Instant());
+  for (int i = 0; i < 30; ++i) estimates.Learn(1, Us(200), Instant());
   EXPECT_EQ(estimates.P95(1), Us(200));
   EXPECT_EQ(estimates.P99(1), Us(200));
   EXPECT_GT(estimates.MeanPerRow(), Us(180));
@@ -61,14 +61,25 @@ TEST(RunEstimates, LearnsThatTheBoxGotTwiceAsSlowWithinThirtyRuns) {
 
 TEST(RunEstimates, AnswersForRowsNeverSeenFromTheirNeighbours) {
   RunEstimates estimates;
-  for (int i = 0; i < 3; ++i) estimates.Learn(4, Us(100));
+  for (int i = 0; i < 3; ++i) estimates.Learn(4, Us(100), Instant());
   EXPECT_EQ(estimates.P95(4), Us(100));
   EXPECT_EQ(estimates.P95(8), Us(200)) << "scaled up by rows";
   EXPECT_EQ(estimates.P95(1), Us(100)) << "as it is from larger runs";
   EXPECT_EQ(estimates.Fastest(4), Us(100));
   EXPECT_EQ(estimates.Fastest(3), Duration()) << "a larger run bounds nothing from below";
-  estimates.Learn(1, Us(30));
+  estimates.Learn(1, Us(30), Instant());
   EXPECT_EQ(estimates.Fastest(8), Us(30));
+}
+
+TEST(RunEstimates, AreStaleAfterASecondWithoutARunAndAfterTwentyRunsTime) {
+  const auto at = [](std::int64_t ms) { return Instant::FromNanoseconds(ms * 1'000'000); };
+  RunEstimates estimates;
+  estimates.Learn(1, Us(10'000), at(100));
+  EXPECT_FALSE(estimates.Stale(at(1'099), 1));
+  EXPECT_TRUE(estimates.Stale(at(1'100), 1));
+  for (int i = 0; i < 50; ++i) estimates.Learn(1, Us(100'000), at(1'100));
+  EXPECT_FALSE(estimates.Stale(at(3'099), 1));
+  EXPECT_TRUE(estimates.Stale(at(3'100), 1));
 }
 
 }  // namespace

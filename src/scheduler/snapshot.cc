@@ -128,7 +128,7 @@ void Snapshot::VisitWindow(auto& archive, auto& window) {
 }
 
 void Snapshot::VisitEstimates(auto& archive, auto& estimates) {
-  archive(estimates.mean_per_row_, estimates.learnt_, estimates.known_);
+  archive(estimates.mean_per_row_, estimates.learnt_at_, estimates.learnt_, estimates.known_);
   auto classes = static_cast<std::uint32_t>(estimates.classes_.size());
   archive(classes);
   if constexpr (std::remove_reference_t<decltype(archive)>::kReads) {

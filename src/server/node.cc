@@ -34,10 +34,11 @@ Node::Body::Body(Node& owner, ModelSource& source, Backend& backend_, Telemetry&
                   [this] { AwaitLanes(); }}) {}
 
 void Node::Body::StayInSequence(InferCall& call, Arrived& arrived) {
-  if (call.sequence.empty() && call.served->stateful()) {
-    call.sequence = "of tenant " + std::to_string(ToIndex(arrived.tenant));
-  }
-  if (call.sequence.empty() || arrived.variant) return;
+  if (call.sequence.empty() && !call.served->stateful()) return;
+  // Each tenant numbers its own; all of a tenant is one where no other is named.
+  const std::string named = call.sequence.empty() ? "" : ":" + call.sequence;
+  call.sequence = std::to_string(ToIndex(arrived.tenant)) + named;
+  if (arrived.variant) return;
   if (call.sequence_start) {
     sequences.Forget(arrived.model, call.sequence);
   } else {

@@ -1,10 +1,12 @@
 #include "apps/cotenant/measure_network.h"
 
 #include <malloc.h>
+#include <sys/prctl.h>
 
 #include <algorithm>
 #include <atomic>
 #include <chrono>
+#include <csignal>
 #include <cstdio>
 #include <ctime>
 #include <fstream>
@@ -292,6 +294,7 @@ class Measuring {
 }  // namespace
 
 int MeasureNetwork(std::span<const std::string> arguments) {
+  prctl(PR_SET_PDEATHSIG, SIGKILL);  // Nobody reads what it prints once its parent has ended.
   Settings settings;
   const CommandLine line = ReadCommandLine(kUsage, Flags(settings), arguments);
   if (line.exit) return *line.exit;

@@ -1,5 +1,6 @@
 // The reading half of a connection: bytes from the socket to a whole request.
 
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 
 #include <algorithm>
@@ -273,6 +274,11 @@ void Connection::UncountHalfSent() {
   if (half_sent_ == 0) return;
   thread_.shared().half_sent.fetch_sub(1);
   thread_.shared().half_sent_bytes.fetch_sub(std::exchange(half_sent_, 0));
+}
+
+bool Connection::HasUnread() {
+  int unread = 0;
+  return ioctl(socket_.native_handle(), FIONREAD, &unread) == 0 && unread > 0;
 }
 
 void Connection::Shed() {

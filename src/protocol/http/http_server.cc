@@ -100,6 +100,8 @@ Result<std::uint16_t> HttpServer::Body::Listen(const std::string& address, std::
   auto listener = std::make_unique<Listener>(context(), metrics_only);
   tcp::acceptor& acceptor = listener->acceptor;
   acceptor.open(endpoint.protocol(), error);
+  // Not for the processes that measure networks: they would keep the port.
+  if (!error) fcntl(acceptor.native_handle(), F_SETFD, FD_CLOEXEC);
   if (!error) acceptor.set_option(tcp::acceptor::reuse_address(true), error);
   if (!error) acceptor.bind(endpoint, error);
   if (!error) acceptor.listen(kBacklog, error);

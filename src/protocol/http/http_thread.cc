@@ -17,7 +17,8 @@ constexpr std::size_t kKeptLargeMax = std::size_t{4} << 20;
 /// Requests that are not whole yet may hold so much of what may be under way: whole ones always
 /// find the rest, however many clients send half a request.
 constexpr std::size_t kHalfSentShare = 2;
-/// A request of which nothing came for so long has stalled, where others need its room.
+/// A request of which nothing came for so long, nor waits to be read, has stalled, where others
+/// need its room.
 constexpr Duration kStalled = Duration::Milliseconds(50);
 
 /// An accepted socket on its way to its thread; closed when the thread never takes it.
@@ -150,7 +151,11 @@ void HttpThread::ShedStalled(const Connection* growing) {
       if (longest == nullptr || connection->received < longest->received) longest = connection;
     }
     if (longest == nullptr || longest->received > since) return;
-    longest->Shed();
+    if (longest->HasUnread()) {
+      longest->received = io_.lane().TurnBegan();  // It is this thread that is late.
+    } else {
+      longest->Shed();
+    }
   }
 }
 
