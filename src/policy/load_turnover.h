@@ -35,7 +35,7 @@ class LoadTurnover {
   static constexpr std::int64_t kSilence = 4;
   // Set on the tuning loads of `cotenant reproduce edge-multiai`, as is the factor of two.
   static constexpr std::int64_t kLeast = 250;
-  static constexpr std::int64_t kMost = 2'000;
+  static constexpr std::int64_t kMost = 4'000;
 
   Duration interval_ = Duration::Seconds(1);  ///< Mean of the last ones.
   Instant last_;

@@ -15,8 +15,11 @@ __extension__ using Wide = __int128;
 constexpr std::int32_t kForeseenRisk = 250'000;
 /// A cold start costs others too: its load holds up theirs, and takes memory that they must get
 /// back. It counts so many times.
-constexpr std::int64_t kColdTimes = 2;
-// Both were set on the tuning loads of `cotenant reproduce edge-multiai`.
+constexpr std::int64_t kColdTimes = 3;
+/// What others lose is worth more than forecasts know: without need, a change that takes from them
+/// must repay so many times its load.
+constexpr std::int64_t kTakingTimes = 10;
+// All were set on the tuning loads of `cotenant reproduce edge-multiai`.
 
 /// No worth is larger, so that sums stay exact.
 constexpr Wide kWorthMax = Wide{1} << 56;
@@ -51,6 +54,12 @@ std::int64_t LoadCost(const ResidencyView& view, const ResidentModelView& model,
   const Duration takes = model.variants[static_cast<std::size_t>(variant)].load_takes;
   return Limited(Wide{takes.nanoseconds()} * view.load_penalty_per_mille *
                  view.load_weight_per_mille / 1'000'000);
+}
+
+std::int64_t TakingCost(const ResidencyView& view, const ResidentModelView& model,
+                        std::int32_t variant) {
+  const Duration takes = model.variants[static_cast<std::size_t>(variant)].load_takes;
+  return Limited(Wide{takes.nanoseconds()} * view.load_penalty_per_mille * kTakingTimes / 1'000);
 }
 
 CheapestRoom::CheapestRoom(const ResidencyView& view, std::size_t asked) : view_(view) {

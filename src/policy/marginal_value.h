@@ -22,6 +22,9 @@ std::int64_t WorthOf(const ResidencyView& view, const ResidentModelView& model,
 /// What loading it costs in CPU time, by how soon loads are undone; none: nothing.
 std::int64_t LoadCost(const ResidencyView& view, const ResidentModelView& model,
                       std::int32_t variant);
+/// What loading it costs beyond that when nobody waits and others must give room for it.
+std::int64_t TakingCost(const ResidencyView& view, const ResidentModelView& model,
+                        std::int32_t variant);
 
 class CheapestRoom {
  public:

@@ -40,8 +40,10 @@ class MarginalValue final : public ResidencyPolicy {
       const Bytes need = SizeOf(asked, variant) - view.free - ResidentSize(asked);
       const CheapestRoom::Room made = room.Make(need, changes);
       if (!made.enough) continue;
+      const std::int64_t taking =
+          need > Bytes() && !asked.waiting ? TakingCost(view, asked, variant) : 0;
       const std::int64_t net =
-          Worth(view, asked, variant) - Charge(view, asked, variant) - made.loss;
+          Worth(view, asked, variant) - Charge(view, asked, variant) - made.loss - taking;
       if (net <= best) continue;
       best = net;
       plan.chosen = variant;
@@ -74,6 +76,7 @@ class MarginalValue final : public ResidencyPolicy {
         const Bytes adds = SizeOf(model, v) - ResidentSize(model);
         if (!Better(gain, adds, best_gain, best_adds)) continue;
         if (adds > view.free) {
+          gain -= TakingCost(view, model, v);
           const CheapestRoom::Room made = CheapestRoom(view, i).Make(adds - view.free, changes);
           gain -= made.loss;
           if (!made.enough || !Better(gain, adds, best_gain, best_adds)) continue;
