@@ -61,6 +61,9 @@ struct PreparedNetwork {
   std::vector<Dropped> dropped;
   /// Which tries were made: `prepare` tries again when it knows others. Zero: none were made.
   std::int32_t tries = 0;
+  /// Real inputs that it was measured and compared with; none: random ones.
+  std::int64_t samples = 0;
+  std::string samples_sha256;
 };
 
 /// Does it give the same answers as the network as shipped, but for rounding?

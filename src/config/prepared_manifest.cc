@@ -154,6 +154,10 @@ PreparedNetwork ToNetwork(const PreparedKey& key, const Json& json) {
   network.tries = static_cast<std::int32_t>(Integer(json, "tries", 1 << 20));
   network.served_agreement_min =
       static_cast<std::int32_t>(Integer(json, "served_agreement_min_milli", kFullAccuracy));
+  if (json.contains("samples")) {
+    network.samples = Integer(json, "samples", 1 << 20);
+    network.samples_sha256 = Text(json, "samples_sha256");
+  }
   return network;
 }
 
@@ -180,6 +184,8 @@ std::string ManifestText(const PreparedKey& key, const PreparedNetwork& network)
   json["options"] = key.options;
   json["tries"] = network.tries;
   json["served_agreement_min_milli"] = network.served_agreement_min;
+  json["samples"] = network.samples;
+  json["samples_sha256"] = network.samples_sha256;
   if (network.shipped) json["shipped"] = ToJson(*network.shipped);
   json["forms"] = Json::array();
   for (const PreparedForm& form : network.forms) json["forms"].push_back(ToJson(form));

@@ -30,6 +30,8 @@ class PreparedStoreTest : public testing::Test {
   static PreparedNetwork Network() {
     PreparedNetwork network;
     network.tries = 1;
+    network.samples = 12;
+    network.samples_sha256 = "ab";
     MeasuredForm measured;
     measured.cost = {Bytes(10), Bytes(20), Bytes(30), Bytes(40), Duration::Milliseconds(5)};
     measured.run_takes = Duration::Microseconds(70);
@@ -73,6 +75,8 @@ TEST_F(PreparedStoreTest, WhatWasKeptIsFoundAgainByAnotherProcess) {
   ASSERT_TRUE(found.network) << found.remark;
   EXPECT_EQ(found.remark, "");
   EXPECT_EQ(found.network->tries, 1);
+  EXPECT_EQ(found.network->samples, 12);
+  EXPECT_EQ(found.network->samples_sha256, "ab");
   EXPECT_EQ(found.network->shipped->cost.transition_peak, Bytes(40));
   ASSERT_EQ(found.network->forms.size(), 1U);
   const PreparedForm& form = found.network->forms[0];

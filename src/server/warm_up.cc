@@ -59,30 +59,10 @@ Result<Buffer> MakeData(const WarmupInput& input, const Shape& shape) {
 }
 
 Status RunOne(ServedModel& model, const Warmup& warmup, WarmUpOutcome& outcome) {
-  const ModelConfig& config = model.config();
-  const bool batched = config.max_batch_size > 0;
-  const std::int32_t rows = batched ? std::max(1, static_cast<std::int32_t>(warmup.batch_size)) : 1;
-  std::vector<Buffer> data;
-  std::vector<InputTensor> tensors;
-  for (const WarmupInput& input : warmup.inputs) {
-    std::size_t i = 0;
-    while (i < config.inputs.size() && config.inputs[i].name != input.name) ++i;
-    if (i == config.inputs.size()) {
-      return InvalidArgument("warm-up '" + warmup.name + "' names the input '" + input.name +
-                             "', which the model does not have");
-    }
-    Shape shape;
-    if (batched) shape.Append(rows);
-    for (std::int64_t dim : input.dims.dims()) {
-      if (!shape.TryAppend(dim))
-        return InvalidArgument("warm-up '" + warmup.name + "': rank too high");
-    }
-    Result<Buffer> bytes = MakeData(input, shape);
-    COTENANT_RETURN_IF_ERROR(bytes.status());
-    data.push_back(*std::move(bytes));
-    tensors.push_back({model.InputIndex(i), input.datatype, shape, data.back()});
-  }
-  const Member member{tensors, rows};
+  const Result<OwnedRequest> request = MakeWarmUp(model, warmup);
+  COTENANT_RETURN_IF_ERROR(request.status());
+  const std::int32_t rows = request->rows;
+  const Member member{request->tensors, rows};
   TakenRun taken = model.TakeRun();
   const std::unique_ptr<Run>& run = taken.run;
   Status status;
@@ -100,6 +80,32 @@ Status RunOne(ServedModel& model, const Warmup& warmup, WarmUpOutcome& outcome) 
 }
 
 }  // namespace
+
+Result<OwnedRequest> MakeWarmUp(const ServedModel& model, const Warmup& warmup) {
+  const ModelConfig& config = model.config();
+  const bool batched = config.max_batch_size > 0;
+  OwnedRequest request;
+  if (batched) request.rows = std::max(1, static_cast<std::int32_t>(warmup.batch_size));
+  for (const WarmupInput& input : warmup.inputs) {
+    std::size_t i = 0;
+    while (i < config.inputs.size() && config.inputs[i].name != input.name) ++i;
+    if (i == config.inputs.size()) {
+      return InvalidArgument("warm-up '" + warmup.name + "' names the input '" + input.name +
+                             "', which the model does not have");
+    }
+    Shape shape;
+    if (batched) shape.Append(request.rows);
+    for (std::int64_t dim : input.dims.dims()) {
+      if (!shape.TryAppend(dim))
+        return InvalidArgument("warm-up '" + warmup.name + "': rank too high");
+    }
+    Result<Buffer> bytes = MakeData(input, shape);
+    COTENANT_RETURN_IF_ERROR(bytes.status());
+    request.data.push_back(*std::move(bytes));
+    request.tensors.push_back({model.InputIndex(i), input.datatype, shape, request.data.back()});
+  }
+  return request;
+}
 
 Result<WarmUpOutcome> WarmUp(ServedModel& model) {
   WarmUpOutcome outcome;

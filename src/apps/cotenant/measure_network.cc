@@ -10,12 +10,15 @@
 #include <cstdio>
 #include <ctime>
 #include <fstream>
+#include <functional>
 #include <memory>
 #include <optional>
+#include <set>
 #include <thread>
 #include <vector>
 
 #include "apps/cotenant/model_inputs.h"
+#include "apps/cotenant/sample_inputs.h"
 #include "config/command_flags.h"
 #include "config/directory_source.h"
 #include "config/prepared_manifest.h"
@@ -33,9 +36,11 @@ constexpr std::int64_t kOpenDimensions[] = {64, 32, 128, 224, 256, 512, 16, 1};
 /// And once more with longer ones, for what larger inputs take.
 constexpr std::int64_t kLongDimension = 224;
 constexpr std::int32_t kRowsMost = 4;
-/// Samples whose outputs are written, for comparing forms.
-constexpr int kSamples = 16;
+/// Random samples whose outputs are written, for comparing forms.
+constexpr std::size_t kSamples = 16;
 constexpr int kRunsMin = 9;
+/// Of samples that differ in their shapes, the largest so many are measured.
+constexpr std::size_t kShapesMost = 8;
 
 struct Settings {
   std::string repository;
@@ -47,6 +52,8 @@ struct Settings {
   std::string save;                  ///< Write the optimised network there, and measure nothing.
   bool unpacked = false;
   std::string outputs;  ///< Write what the samples give.
+  std::string data;     ///< Folder of real samples; those of warm-ups count too.
+  std::string samples;  ///< Write the real samples there, as they are sent.
   Duration runs_for = Duration::Milliseconds(300);
 };
 
@@ -72,6 +79,8 @@ std::vector<CommandFlag> Flags(Settings& s) {
       {"save", kValue, "DIR", "write the optimised network there", SetsText(s.save)},
       {"unpacked", kSwitch, "", "… with constants as they are in the file", SetsSwitch(s.unpacked)},
       {"outputs", kValue, "FILE", "write what sample inputs give", SetsText(s.outputs)},
+      {"data", kValue, "DIR", "samples of its inputs", SetsText(s.data)},
+      {"samples", kValue, "DIR", "write all samples there", SetsText(s.samples)},
       {"seconds", kValue, "S", "of running",
        SetsSeconds(s.runs_for, Duration::Milliseconds(1), Duration::Seconds(60))},
   };
@@ -147,8 +156,18 @@ class Measuring {
     backend_.Trim();
     malloc_trim(0);
     COTENANT_RETURN_IF_ERROR(MeasureLoad());
-    // What a load takes is worth knowing also of a network that takes no input of ours.
-    if (!MeasureRuns().ok()) return measured_;
+    Result<std::vector<OwnedRequest>> samples = ReadSamples(settings_.data, *model_);
+    COTENANT_RETURN_IF_ERROR(samples.status());
+    samples_ = *std::move(samples);
+    if (!samples_.empty()) {
+      COTENANT_RETURN_IF_ERROR(MeasureSamples());
+      if (!settings_.samples.empty()) {
+        COTENANT_RETURN_IF_ERROR(WriteSamples(settings_.samples, *model_, samples_));
+      }
+    } else if (!MeasureRuns().ok()) {
+      // What a load takes is worth knowing also of a network that takes no input of ours.
+      return measured_;
+    }
     if (!settings_.outputs.empty()) COTENANT_RETURN_IF_ERROR(WriteOutputs());
     return measured_;
   }
@@ -187,6 +206,39 @@ class Measuring {
     cost.transition_peak = cost.mapped + std::max({cost.anonymous, most_anonymous, all});
     return Status();
   }
+
+  /// The shapes that real samples have, each by the first sample that has it.
+  Status MeasureSamples() {
+    std::vector<const OwnedRequest*> chosen;
+    std::set<std::string> shapes;
+    for (const OwnedRequest& sample : samples_) {
+      if (shapes.insert(ShapesText(*model_, sample)).second) chosen.push_back(&sample);
+    }
+    const OwnedRequest* largest = *std::ranges::max_element(chosen, {}, SizeOf);
+    if (chosen.size() > kShapesMost) {
+      std::ranges::stable_sort(chosen, std::greater<>(), SizeOf);
+      chosen.resize(kShapesMost);
+    }
+    const auto shares = static_cast<std::int64_t>(chosen.size());
+    for (const OwnedRequest* sample : chosen) {
+      COTENANT_RETURN_IF_ERROR(MeasureShape(sample->tensors, sample->rows,
+                                            ShapesText(*model_, *sample),
+                                            settings_.runs_for / shares));
+    }
+    for (const MeasuredShape& shape : measured_.shapes) {
+      measured_.cost.run_peak = std::max(measured_.cost.run_peak, shape.run_peak);
+    }
+    measured_.run_takes = measured_.shapes[0].run_takes;
+    if (RowsMost() > 1 && largest->rows == 1) {
+      const OwnedRequest rows = Repeated(*largest, RowsMost());
+      // A network that says it takes batches and does not is still one.
+      (void)MeasureShape(rows.tensors, rows.rows, ShapesText(*model_, rows),
+                         settings_.runs_for / 4);
+    }
+    return Status();
+  }
+
+  static std::int64_t SizeOf(const OwnedRequest* sample) { return BytesOf(*sample).count(); }
 
   Status MeasureRuns() {
     Status failure;
@@ -228,10 +280,14 @@ class Measuring {
 
   Status MeasureShape(const ModelInputs& inputs, std::int32_t rows, Duration lasts) {
     Random random(2);
-    const std::vector<InputTensor> tensors = inputs.Request(rows, random);
+    return MeasureShape(inputs.Request(rows, random), rows, inputs.shapes_text(), lasts);
+  }
+
+  Status MeasureShape(const std::vector<InputTensor>& tensors, std::int32_t rows,
+                      std::string shapes_text, Duration lasts) {
     const Member member{tensors, rows};
     const std::unique_ptr<Run> run = executor_->NewRun();
-    MeasuredShape shape{rows, inputs.shapes_text(), {}, {}};
+    MeasuredShape shape{rows, std::move(shapes_text), {}, {}};
     std::vector<Duration> times;
     const bool alone = model_->config().runtime.intra_op_threads <= 1;
     const Instant until = MonotonicNow() + lasts;
@@ -256,9 +312,13 @@ class Measuring {
     std::ofstream file(settings_.outputs, std::ios::binary | std::ios::trunc);
     Random random(3);
     const std::unique_ptr<Run> run = executor_->NewRun();
-    for (int sample = 0; sample < kSamples; ++sample) {
-      const std::vector<InputTensor> tensors = inputs_->Request(1, random);
-      const Member member{tensors, 1};
+    const std::size_t count = samples_.empty() ? kSamples : samples_.size();
+    for (std::size_t sample = 0; sample < count; ++sample) {
+      std::vector<InputTensor> drawn;
+      if (samples_.empty()) drawn = inputs_->Request(1, random);
+      const Member member = samples_.empty()
+                                ? Member{drawn, 1}
+                                : Member{samples_[sample].tensors, samples_[sample].rows};
       COTENANT_RETURN_IF_ERROR(run->Execute(std::span(&member, 1), ~std::uint64_t{0}));
       for (const OutputTensor& output : run->Outputs(0)) {
         const auto type = static_cast<std::uint64_t>(output.datatype);
@@ -288,6 +348,7 @@ class Measuring {
   std::shared_ptr<ServedModel> model_;
   Executor* executor_ = nullptr;  ///< The model's.
   std::optional<ModelInputs> inputs_;
+  std::vector<OwnedRequest> samples_;  ///< Real ones. None: random ones, of `inputs_`.
   MeasuredForm measured_;
 };
 

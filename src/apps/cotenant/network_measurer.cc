@@ -13,7 +13,6 @@
 namespace cotenant {
 namespace {
 
-constexpr double kAlikeCosine = 0.95;
 constexpr double kSameCosine = 0.99999;
 constexpr double kSameGreatestShare = 0.9;
 
@@ -106,6 +105,7 @@ Result<std::string> NetworkMeasurer::Start(const NetworkToMeasure& network,
   for (const auto& [key, value] : network.session_entries) {
     words.push_back("--entry=" + key + "=" + value);
   }
+  if (!network.data.empty()) words.push_back("--data=" + network.data);
   std::ranges::move(more, std::back_inserter(words));
   Result<ChildOutput> output = RunChild(words, lasts_max_);
   if (!output.ok()) return output.status();
@@ -118,10 +118,12 @@ Result<std::string> NetworkMeasurer::Start(const NetworkToMeasure& network,
 }
 
 Result<MeasuredForm> NetworkMeasurer::Measure(const NetworkToMeasure& network,
-                                              const std::string& outputs) const {
+                                              const std::string& outputs,
+                                              const std::string& samples) const {
   std::vector<std::string> more = {
       "--seconds=" + std::to_string(static_cast<double>(runs_for_.nanoseconds()) * 1e-9)};
   if (!outputs.empty()) more.push_back("--outputs=" + outputs);
+  if (!samples.empty()) more.push_back("--samples=" + samples);
   Result<std::string> printed = Start(network, std::move(more));
   if (!printed.ok()) return printed.status();
   return ParseMeasured(*printed);
@@ -134,7 +136,7 @@ Status NetworkMeasurer::Save(const NetworkToMeasure& network, const std::string&
   return Start(network, std::move(more)).status();
 }
 
-Result<Agreement> CompareOutputs(const std::string& one, const std::string& other) {
+Result<Agreement> CompareOutputs(const std::string& one, const std::string& other, double alike) {
   Result<std::vector<Output>> a = ReadOutputs(one);
   COTENANT_RETURN_IF_ERROR(a.status());
   Result<std::vector<Output>> b = ReadOutputs(other);
@@ -157,7 +159,7 @@ Result<Agreement> CompareOutputs(const std::string& one, const std::string& othe
     agreement.same = agreement.same && cosine >= kSameCosine;
     const bool classes = AreProbabilities(xs, x.row);
     const bool agrees =
-        classes ? SameGreatest(xs, ys, x.row) >= kSameGreatestShare : cosine >= kAlikeCosine;
+        classes ? SameGreatest(xs, ys, x.row) >= kSameGreatestShare : cosine >= alike;
     agree += agrees ? 1 : 0;
   }
   agreement.milli =

@@ -24,6 +24,7 @@ struct NetworkToMeasure {
   std::string path;  ///< A form of the model's network; empty: as shipped.
   std::int32_t graph_optimization_level = -1;  ///< Negative: as the model's.
   std::map<std::string, std::string> session_entries;
+  std::string data;  ///< Folder of samples (see `ReadSamples`). Empty: random inputs.
 };
 
 class NetworkMeasurer {
@@ -32,9 +33,10 @@ class NetworkMeasurer {
   NetworkMeasurer(Duration runs_for, Duration lasts_max)
       : runs_for_(runs_for), lasts_max_(lasts_max) {}
 
-  /// With `outputs`, what sample inputs give is written to that file.
-  Result<MeasuredForm> Measure(const NetworkToMeasure& network,
-                               const std::string& outputs = {}) const;
+  /// With `outputs`, what sample inputs give is written to that file; with `samples`, real samples
+  /// to that folder, if there are any.
+  Result<MeasuredForm> Measure(const NetworkToMeasure& network, const std::string& outputs = {},
+                               const std::string& samples = {}) const;
   /// Writes the optimised network to `folder` (see `OnnxBackend::SaveOptimised`).
   Status Save(const NetworkToMeasure& network, const std::string& folder, bool prepacked) const;
 
@@ -47,13 +49,16 @@ class NetworkMeasurer {
 
 /// How alike two files are that `Measure` wrote: the share of answers that agree, in thousandths of
 /// a percent. Probabilities of classes agree when nine rows of ten have the same greatest, other
-/// numbers when they point the same way (cosine of 0.95 at least), all else when it is equal.
+/// numbers when they point the same way (a cosine of `alike` at least), all else when it is equal.
 /// `same` is true when all of them differ by no more than rounding (cosine of 0.99999).
 /// FailedPrecondition when they cannot be compared.
 struct Agreement {
   std::int32_t milli = 0;
   bool same = false;
 };
-Result<Agreement> CompareOutputs(const std::string& one, const std::string& other);
+inline constexpr double kAlikeCosine = 0.99;
+/// Random inputs are like nothing that a network was made for: they move the answers more.
+inline constexpr double kAlikeCosineRandom = 0.95;
+Result<Agreement> CompareOutputs(const std::string& one, const std::string& other, double alike);
 
 }  // namespace cotenant

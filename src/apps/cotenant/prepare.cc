@@ -50,6 +50,8 @@ std::vector<CommandFlag> Flags(Settings& s) {
        [&s](const std::string& text) { return SetSize(text, s.options.cache_max); }},
       {"jobs", kValue, "N", "networks at the same time; measures are worse then (1)",
        SetsNumber(s.jobs, 1, 64)},
+      {"data", kValue, "DIR", "real inputs: DIR/MODEL/SAMPLE/INPUT (docs/prepare.md)",
+       SetsText(s.options.data)},
       {"quantiser", kValue, "PROGRAM", "also try int8 forms, made by it (tools/quantise)",
        SetsText(s.options.quantiser)},
       {"agreement", kValue, "PERCENT",
@@ -175,8 +177,10 @@ void PrintTable(const std::vector<Row>& rows) {
     }
     const PreparedNetwork& network = row.outcome.network;
     const bool as_shipped = ServedForm(network) == nullptr;
+    const std::string inputs = network.samples > 0 ? std::to_string(network.samples) + " samples"
+                                                   : std::string("random inputs");
     if (network.shipped) {
-      PrintForm(row.name, "as shipped", *network.shipped, as_shipped ? "served" : "");
+      PrintForm(row.name, "as shipped", *network.shipped, inputs + (as_shipped ? ", served" : ""));
     }
     for (const PreparedForm& form : network.forms) {
       const bool served = !as_shipped && &form == &network.forms.front();
@@ -214,6 +218,7 @@ std::string TableJson(const std::vector<Row>& rows, const PreparedStore& store) 
     Json network{{"name", row.name}, {"prepared", row.status.ok()}};
     if (!row.status.ok()) network["error"] = row.status.message();
     network["was_there"] = row.outcome.was_there;
+    network["samples"] = row.outcome.network.samples;
     if (row.outcome.network.shipped) network["shipped"] = FormJson(*row.outcome.network.shipped);
     network["forms"] = Json::array();
     for (const PreparedForm& form : row.outcome.network.forms) {
@@ -271,6 +276,9 @@ int Prepare(std::span<const std::string> arguments) {
   const CommandLine line = ReadCommandLine(kUsage, Flags(settings), arguments);
   if (line.exit) return *line.exit;
   settings.repository = line.words[0];
+  if (!settings.options.data.empty() && !std::filesystem::is_directory(settings.options.data)) {
+    return Fail(2, "--data: '" + settings.options.data + "' is no folder");
+  }
   settings.options.stop = &stop_asked;
   DirectorySource source({settings.repository});
   Result<std::vector<std::string>> names = source.List();

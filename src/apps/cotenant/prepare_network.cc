@@ -4,6 +4,7 @@
 #include <filesystem>
 
 #include "apps/cotenant/child_process.h"
+#include "apps/cotenant/sample_inputs.h"
 #include "execution/onnx/onnx_backend.h"
 
 namespace cotenant {
@@ -40,18 +41,32 @@ const std::vector<Try>& Tries() {
 /// A disk with less is full: the network's graph alone may need it.
 constexpr std::uintmax_t kSpaceMin = std::uintmax_t{1} << 20;
 
-/// Kinds of operators for the quantiser, the most memory won first.
-constexpr const char* kQuantised[] = {"MatMul,Gemm,Gather,LSTM", "MatMul,Gemm"};
+/// One way of making an eight-bit network.
+struct Quantising {
+  const char* name;
+  bool calibrated;  ///< Scales of activations come from samples, and are not found in each run.
+  /// Kinds of operators, the most memory or time won first; the next where the answers suffer.
+  std::vector<const char*> operators;
+};
+
+const std::vector<Quantising>& Quantisings() {
+  static const std::vector<Quantising> all = {
+      {"int8", false, {"MatMul,Gemm,Gather,LSTM", "MatMul,Gemm", "Gather"}},
+      {"calibrated", true, {"Conv,MatMul,Gemm", "Conv"}},
+  };
+  return all;
+}
 
 /// Raised when tries are added: what was prepared before is then prepared again.
-constexpr std::int32_t kTries = 1;
-constexpr std::int32_t kTriesQuantised = 2;
+constexpr std::int32_t kTries = 3;
+constexpr std::int32_t kTriesQuantised = 4;
 
 class Preparing {
  public:
-  Preparing(NetworkToMeasure shipped, const VersionFile& file, const PrepareOptions& options,
-            fs::path place)
+  Preparing(NetworkToMeasure shipped, const VersionFile& file, SampleFacts samples,
+            const PrepareOptions& options, fs::path place)
       : shipped_(std::move(shipped)),
+        samples_(std::move(samples)),
         file_(file),
         options_(options),
         place_(std::move(place)),
@@ -59,21 +74,25 @@ class Preparing {
 
   Result<PreparedNetwork> Run() {
     COTENANT_RETURN_IF_ERROR(Step("as shipped"));
-    Result<MeasuredForm> shipped = measurer_.Measure(shipped_, Outputs("shipped"));
+    Result<MeasuredForm> shipped = measurer_.Measure(shipped_, Outputs("shipped"), SamplesFolder());
     COTENANT_RETURN_IF_ERROR(shipped.status());
     if (shipped->shapes.empty()) {
       return FailedPrecondition(
-          "it cannot be run with random inputs (give model_warmup in its config.pbtxt)");
+          "it cannot be run with random inputs (give --data, or model_warmup in its config.pbtxt)");
     }
     network_.shipped = *std::move(shipped);
     network_.served_agreement_min = options_.served_agreement_min;
     network_.tries = options_.quantiser.empty() ? kTries : kTriesQuantised;
+    network_.samples = static_cast<std::int64_t>(samples_.count);
+    network_.samples_sha256 = samples_.sha256;
     for (const Try& one : Tries()) {
       COTENANT_RETURN_IF_ERROR(Step(one.name));
       Note(one.name, Build(one, shipped_, true));
       COTENANT_RETURN_IF_ERROR(CheckSpace());
     }
-    if (!options_.quantiser.empty()) COTENANT_RETURN_IF_ERROR(Quantise());
+    if (!options_.quantiser.empty()) {
+      for (const Quantising& one : Quantisings()) COTENANT_RETURN_IF_ERROR(Quantise(one));
+    }
     KeepWinners(std::move(tried_), network_);
     RemoveDropped();
     return std::move(network_);
@@ -83,6 +102,8 @@ class Preparing {
   std::string Outputs(const std::string& name) const {
     return (place_ / (name + ".outputs")).string();
   }
+
+  std::string SamplesFolder() const { return (place_ / "samples").string(); }
 
   Status Step(const std::string& name) const {
     if (options_.stop != nullptr && *options_.stop != 0) {
@@ -127,7 +148,9 @@ class Preparing {
     COTENANT_RETURN_IF_ERROR(measured.status());
     if (measured->shapes.empty()) return FailedPrecondition("it cannot be run");
     form.measured = *std::move(measured);
-    Result<Agreement> agreement = CompareOutputs(Outputs("shipped"), Outputs(one.name));
+    Result<Agreement> agreement =
+        CompareOutputs(Outputs("shipped"), Outputs(one.name),
+                       samples_.count > 0 ? kAlikeCosine : kAlikeCosineRandom);
     COTENANT_RETURN_IF_ERROR(agreement.status());
     if (exact && !agreement->same) return FailedPrecondition("it gives other answers");
     // So few samples tell no more of a form that is not exact.
@@ -139,26 +162,36 @@ class Preparing {
   }
 
   /// Fewer operators where the answers differ too much.
-  Status Quantise() {
+  Status Quantise(const Quantising& one) {
+    if (one.calibrated && samples_.count == 0) {
+      Note(one.name, FailedPrecondition("it needs samples (--data)"));
+      return Status();
+    }
     Status status;
-    for (const char* const operators : kQuantised) {
-      COTENANT_RETURN_IF_ERROR(Step("int8"));
-      status = QuantiseOnly(operators);
-      if (!status.ok()) break;
-      if (tried_.back().accuracy.milli >= kAgreementMin) return Status();
-      status = FailedPrecondition("its answers agree in " +
-                                  AccuracyText(tried_.back().accuracy.milli) + " % only");
+    for (const char* const operators : one.operators) {
+      COTENANT_RETURN_IF_ERROR(Step(one.name));
+      const Status tried = QuantiseOnly(one, operators);
+      if (tried.ok() && tried_.back().accuracy.milli >= kAgreementMin) return CheckSpace();
+      // What the greatest choice of operators came to says most.
+      if (status.ok()) {
+        status = tried.ok()
+                     ? FailedPrecondition("its answers agree in " +
+                                          AccuracyText(tried_.back().accuracy.milli) + " % only")
+                     : tried;
+      }
+      if (!tried.ok()) break;
       tried_.pop_back();
     }
-    Note("int8", status);
-    return Status();
+    Note(one.name, status);
+    return CheckSpace();
   }
 
-  Status QuantiseOnly(const std::string& operators) {
-    const std::string quantised = (place_ / "int8.onnx").string();
-    Result<ChildOutput> output =
-        RunChild({options_.quantiser, file_.path, quantised, "--operators=" + operators},
-                 options_.child_max);
+  Status QuantiseOnly(const Quantising& one, const std::string& operators) {
+    const std::string quantised = (place_ / "quantised.onnx").string();
+    std::vector<std::string> words = {options_.quantiser, file_.path, quantised,
+                                      "--operators=" + operators};
+    if (one.calibrated) words.push_back("--calibration=" + SamplesFolder());
+    Result<ChildOutput> output = RunChild(words, options_.child_max);
     COTENANT_RETURN_IF_ERROR(output.status());
     if (output->exit_status != 0) {
       const std::size_t end = output->errors.find_last_not_of(" \n");
@@ -170,7 +203,7 @@ class Preparing {
     }
     NetworkToMeasure source = shipped_;
     source.path = quantised;
-    Status status = Build({"int8", true, {}, {}}, source, false);
+    Status status = Build({one.name, true, {}, {}}, source, false);
     std::error_code ignored;
     fs::remove(quantised, ignored);
     return status;
@@ -189,6 +222,7 @@ class Preparing {
   }
 
   NetworkToMeasure shipped_;
+  SampleFacts samples_;
   const VersionFile& file_;
   const PrepareOptions& options_;
   fs::path place_;
@@ -200,8 +234,11 @@ class Preparing {
 }  // namespace
 
 int StepsOf(const PrepareOptions& options) {
-  const std::size_t exact = 1 + Tries().size();
-  return static_cast<int>(exact + (options.quantiser.empty() ? 0 : std::size(kQuantised)));
+  std::size_t steps = 1 + Tries().size();
+  if (!options.quantiser.empty()) {
+    for (const Quantising& one : Quantisings()) steps += one.operators.size();
+  }
+  return static_cast<int>(steps);
 }
 
 Result<PreparedOutcome> PrepareNetwork(const std::string& repository, const ModelConfig& config,
@@ -210,8 +247,13 @@ Result<PreparedOutcome> PrepareNetwork(const std::string& repository, const Mode
   PreparedOutcome outcome;
   PreparedStore::Found found = store.Find(key);
   outcome.remark = found.remark;
+  const fs::path data = options.data.empty() ? fs::path() : fs::path(options.data) / config.name;
+  Result<SampleFacts> samples = FindSamples(data, config);
+  COTENANT_RETURN_IF_ERROR(samples.status());
   const std::int32_t wanted = options.quantiser.empty() ? kTries : kTriesQuantised;
+  // What real inputs told is not thrown away for random ones.
   if (found.network && found.network->tries >= wanted &&
+      (samples->count == 0 || found.network->samples_sha256 == samples->sha256) &&
       found.network->served_agreement_min == options.served_agreement_min) {
     outcome.network = *std::move(found.network);
     outcome.was_there = true;
@@ -223,7 +265,9 @@ Result<PreparedOutcome> PrepareNetwork(const std::string& repository, const Mode
   shipped.repository = repository;
   shipped.model = config.name;
   shipped.version = file.version;
-  Result<PreparedNetwork> network = Preparing(shipped, file, options, *place).Run();
+  shipped.data = data.string();
+  Result<PreparedNetwork> network =
+      Preparing(shipped, file, *std::move(samples), options, *place).Run();
   if (!network.ok()) {
     std::error_code ignored;
     fs::remove_all(*place, ignored);

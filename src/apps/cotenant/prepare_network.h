@@ -21,6 +21,8 @@ struct PrepareOptions {
   /// The program that makes an int8 network of another: it is called with the files and the kinds
   /// of operators (see tools/quantise). Empty: no such form is tried.
   std::string quantiser;
+  /// A folder of samples for each model, by its name (see `ReadSamples`). Empty: warm-ups' data.
+  std::string data;
   /// See `PreparedNetwork::served_agreement_min`.
   std::int32_t served_agreement_min = kFullAccuracy;
   Duration runs_for = Duration::Milliseconds(300);

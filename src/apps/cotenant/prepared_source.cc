@@ -21,6 +21,11 @@ constexpr std::int64_t kLoadTimesFiles = 10;
 /// A network that by this reckoning takes less than such a part of the room is loaded with caution
 /// instead: the figure would change nothing, and measuring makes a first start slow.
 constexpr std::int64_t kSmallPart = 64;
+/// A form that takes more than this of what the own network takes is no variant beside it.
+constexpr double kSmaller = 0.9;
+/// An exact form beside the default runs slower, or would be it: it counts for a little less, so
+/// that the faster one comes back when there is room.
+constexpr std::int32_t kExactBeside = kFullAccuracy - 1;
 
 VariantSource SourceOf(const PreparedForm& form, const fs::path& folder) {
   VariantSource source;
@@ -53,6 +58,23 @@ const PreparedForm* FormWithin(const PreparedNetwork& network, Bytes room) {
   return shipped_is_less ? nullptr : least;
 }
 
+/// While variants stand beside it, the own network is an exact one: the form that takes least of
+/// those, or none (as shipped). Null also where there is no such choice.
+const PreparedForm* ExactForm(const PreparedNetwork& network) {
+  if (IsExact(network.forms.front())) return &network.forms.front();
+  const PreparedForm* least = nullptr;
+  for (const PreparedForm& form : network.forms) {
+    if (!IsExact(form)) continue;
+    if (least == nullptr || TakenBy(form.measured) < TakenBy(least->measured)) least = &form;
+  }
+  return least;
+}
+
+bool AnyDeclared(const VersionFile& file) {
+  return std::ranges::any_of(file.variants,
+                             [](const VariantSource& variant) { return variant.accuracy.known(); });
+}
+
 }  // namespace
 
 Result<ModelDescription> PreparedSource::Read(std::string_view name,
@@ -81,8 +103,7 @@ void PreparedSource::FindForm(ModelDescription& description, VersionFile& file, 
   }
   if (found.network && !found.network->forms.empty()) {
     store_.NoteUse(key);
-    const PreparedForm* const served = FormWithin(*found.network, options_.room);
-    if (served != nullptr) file.form = SourceOf(*served, found.folder);
+    ChooseForms(description, file, *found.network, found.folder);
   }
   if (file.form) return;
   VariantSource as_shipped;
@@ -92,6 +113,46 @@ void PreparedSource::FindForm(ModelDescription& description, VersionFile& file, 
     as_shipped.cost = MeasureNow(description, file, key, found.remark.empty());
   }
   if (as_shipped.cost) file.form = as_shipped;
+}
+
+void PreparedSource::ChooseForms(ModelDescription& description, VersionFile& file,
+                                 const PreparedNetwork& network, const fs::path& folder) {
+  const PreparedForm* own = FormWithin(network, options_.room);
+  const bool limited = options_.room > Bytes() && network.shipped.has_value();
+  if (limited) {
+    const PreparedForm* const exact = ExactForm(network);
+    const MeasuredForm& measured = exact != nullptr ? exact->measured : *network.shipped;
+    if (RoomFor(measured) <= options_.room) own = exact;
+  }
+  if (own != nullptr) file.form = SourceOf(*own, folder);
+  VariantUse& use = description.use;
+  if (own != nullptr && !IsExact(*own) && !use.accuracy.known()) use.accuracy = own->accuracy;
+  if (!limited) return;
+  // Whoever declared variants knows which answers are good enough.
+  const bool declared = AnyDeclared(file);
+  const bool lossy_may = !declared || use.accuracy_min > 0;
+  const Bytes taken = TakenBy(own != nullptr ? own->measured : *network.shipped);
+  bool any = false;
+  for (const PreparedForm& form : network.forms) {
+    const bool smaller = static_cast<double>(TakenBy(form.measured).count()) <
+                         static_cast<double>(taken.count()) * kSmaller;
+    const bool named = std::ranges::any_of(
+        file.variants, [&](const VariantSource& other) { return other.name == form.name; });
+    if (&form == own || named || !smaller || RoomFor(form.measured) > options_.room ||
+        (!IsExact(form) && !lossy_may)) {
+      continue;
+    }
+    file.variants.push_back(SourceOf(form, folder));
+    Accuracy& accuracy = file.variants.back().accuracy;
+    accuracy.milli = std::min(accuracy.milli, kExactBeside);
+    any = true;
+  }
+  if (!any || declared || use.accuracy_min > 0) return;
+  // Nobody gets answers that agree less than `prepare --agreement` allowed, unless asked for.
+  const Accuracy own_accuracy =
+      use.accuracy.known() ? use.accuracy : Accuracy{kFullAccuracy, AccuracySource::kAgreement};
+  const std::int32_t least = std::min(network.served_agreement_min, kExactBeside);
+  use.accuracy_min = Comparable({least, AccuracySource::kAgreement}, own_accuracy).milli;
 }
 
 std::optional<VariantCost> PreparedSource::MeasureNow(const ModelDescription& description,

@@ -48,6 +48,10 @@ class PreparedSource final : public ModelSource {
 
  private:
   void FindForm(ModelDescription& description, VersionFile& file, bool changed);
+  /// What is loaded as the model's own network, and with limited memory its smaller forms as
+  /// variants.
+  void ChooseForms(ModelDescription& description, VersionFile& file, const PreparedNetwork& network,
+                   const std::filesystem::path& folder);
   std::optional<VariantCost> MeasureNow(const ModelDescription& description,
                                         const VersionFile& file, const PreparedKey& key, bool keep);
 
