@@ -1,7 +1,8 @@
 """Writes the benchmarks' convolutions, with fixed weights: over 3x64x64 some 2 ms on one CPU, over 3x32x32 some 0.5 ms, growing
 with the square of SIDE.
 
-make_conv.py FOLDER SIDE      writes FOLDER/1/model.onnx; needs the packages onnx and numpy (tools/setup test)
+make_conv.py FOLDER SIDE [WIDTH]     writes FOLDER/1/model.onnx, with 64 channels (or WIDTH: 340 are 10 MB of weights); needs the
+                                     packages onnx and numpy (tools/setup test)
 """
 
 import pathlib
@@ -28,9 +29,9 @@ def finish(name, nodes, shape_in, shape_out, initializers):
     return model
 
 
-def conv(side):
+def conv(side, width):
     random = numpy.random.Generator(numpy.random.PCG64(4))
-    channels = [3, 32, 64, 64, 64]
+    channels = [3, width // 2, width, width, width]
     nodes, initializers, value = [], [], "x"
     for i, (ins, outs) in enumerate(zip(channels, channels[1:])):
         initializers += [weights(random, f"w{i}", (outs, ins, 3, 3), ins * 9), weights(random, f"b{i}", (outs,), outs)]
@@ -40,7 +41,7 @@ def conv(side):
         value = f"r{i}"
     nodes.append(helper.make_node("GlobalAveragePool", [value], ["p"]))
     nodes.append(helper.make_node("Flatten", ["p"], ["f"]))
-    initializers += [weights(random, "w", (64, 10), 64)]
+    initializers += [weights(random, "w", (width, 10), width)]
     nodes.append(helper.make_node("MatMul", ["f", "w"], ["y"]))
     return finish("conv", nodes, ["batch", 3, side, side], ["batch", 10], initializers)
 
@@ -49,7 +50,7 @@ def main():
     path = pathlib.Path(sys.argv[1]) / "1" / "model.onnx"
     path.parent.mkdir(parents=True, exist_ok=True)
     part = path.with_suffix(".part")
-    part.write_bytes(conv(int(sys.argv[2])).SerializeToString(deterministic=True))
+    part.write_bytes(conv(int(sys.argv[2]), int(sys.argv[3]) if len(sys.argv) > 3 else 64).SerializeToString(deterministic=True))
     part.rename(path)
 
 

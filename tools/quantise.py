@@ -1,6 +1,6 @@
 """Makes an int8 network of another, with the quantiser that ONNX Runtime's Python package brings.
 
-Weights become signed bytes with a scale for each channel, activations unsigned bytes. Their scale is found in each run,
+Weights become bytes (signed, where the CPU is made for it) with a scale for each channel, activations unsigned bytes. Their scale is found in each run,
 or, with --calibration, once from samples: then convolutions can be quantised too. `cotenant prepare --quantiser
 tools/quantise` calls it, loads and measures the result, and compares its answers.
 """
@@ -17,9 +17,10 @@ import onnx
 import onnxruntime
 from onnxruntime.quantization import CalibrationDataReader, QuantFormat, QuantType, quantize_dynamic, quantize_static
 
+TABLE_BYTES_MIN = 1 << 16  # Smaller ones are not worth three more operators.
 OPSET_MIN = 13  # Scales by channel mean something only from here on.
 TYPES = {"BOOL": "bool", "FP16": "float16", "FP32": "float32", "FP64": "float64"}
-# Without these the CPU adds pairs of products in sixteen bits, which eight-bit weights overflow: they get seven.
+# Without these the CPU adds pairs of products of signed weights in sixteen bits, which overflow; of unsigned ones it does not.
 WIDE_SUMS = ("avx512_vnni", "avx_vnni", "asimddp")
 
 
@@ -66,6 +67,46 @@ def with_opset(source, folder):
     return target
 
 
+def with_tables_quantised(source, folder):
+    """Tables that only Gather reads become signed bytes with a scale for each row, which a scale for the whole table would
+    be too coarse for: Gather(table) is then Cast(Gather(bytes)) * Gather(scales). How many there were."""
+    model = onnx.load(str(source))
+    graph = model.graph
+    readers = collections.defaultdict(list)
+    for node in graph.node:
+        for name in node.input:
+            readers[name].append(node)
+    count = 0
+    for tensor in list(graph.initializer):
+        nodes = readers[tensor.name]
+        first = [node.op_type == "Gather" and node.input[0] == tensor.name
+                 and all(entry.i == 0 for entry in node.attribute if entry.name == "axis") for node in nodes]
+        if not nodes or not all(first) or tensor.data_type != onnx.TensorProto.FLOAT or len(tensor.dims) != 2:
+            continue
+        table = onnx.numpy_helper.to_array(tensor)
+        if table.nbytes < TABLE_BYTES_MIN:
+            continue
+        scales = numpy.maximum(numpy.abs(table).max(axis=1, keepdims=True), 1e-30).astype("float32") / numpy.float32(127)
+        rows = numpy.clip(numpy.round(table / scales), -127, 127).astype("int8")
+        graph.initializer.remove(tensor)
+        graph.initializer.extend([onnx.numpy_helper.from_array(rows, tensor.name + "_rows"),
+                                  onnx.numpy_helper.from_array(scales, tensor.name + "_scales")])
+        for node in nodes:
+            made = [onnx.helper.make_node("Gather", [tensor.name + "_rows", node.input[1]], [node.output[0] + "_rows"]),
+                    onnx.helper.make_node("Cast", [node.output[0] + "_rows"], [node.output[0] + "_values"],
+                                          to=onnx.TensorProto.FLOAT),
+                    onnx.helper.make_node("Gather", [tensor.name + "_scales", node.input[1]], [node.output[0] + "_scales"]),
+                    onnx.helper.make_node("Mul", [node.output[0] + "_values", node.output[0] + "_scales"], [node.output[0]])]
+            place = list(graph.node).index(node)
+            graph.node.remove(node)
+            for number, one in enumerate(made):
+                graph.node.insert(place + number, one)
+        count += 1
+    target = folder / "tables.onnx"
+    onnx.save(model, str(target))
+    return target, count
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("source", type=pathlib.Path)
@@ -74,14 +115,21 @@ def main():
     parser.add_argument("--calibration", type=pathlib.Path, help="folder of samples: scales of activations come from them")
     options = parser.parse_args()
     wanted = options.operators.split(",")
-    common = {"op_types_to_quantize": wanted, "per_channel": True, "weight_type": QuantType.QInt8,
-              "reduce_range": not has_wide_sums()}
+    common = {"op_types_to_quantize": wanted, "per_channel": True,
+              "weight_type": QuantType.QInt8 if has_wide_sums() else QuantType.QUInt8}
     with tempfile.TemporaryDirectory(dir=options.target.parent) as place:
         folder = pathlib.Path(place)
         ready = with_constants_folded(with_opset(options.source, folder), folder)
+        tables = 0
+        if "Gather" in wanted:
+            ready, tables = with_tables_quantised(ready, folder)
+            wanted.remove("Gather")
         there = collections.Counter(node.op_type for node in onnx.load(str(ready)).graph.node)
         if not any(there[kind] for kind in wanted):
-            sys.exit("it has none of the operators " + ", ".join(wanted))
+            if tables:
+                ready.rename(options.target)
+                return
+            sys.exit("it has none of the operators " + options.operators.replace(",", ", "))
         if options.calibration:
             quantize_static(str(ready), str(options.target), Samples(options.calibration), quant_format=QuantFormat.QDQ,
                             activation_type=QuantType.QUInt8, **common)

@@ -57,6 +57,9 @@ const std::vector<Quantising>& Quantisings() {
   return all;
 }
 
+/// Scales from fewer samples fit those and nothing else.
+constexpr std::size_t kCalibrationSamplesMin = 8;
+
 /// Raised when tries are added: what was prepared before is then prepared again.
 constexpr std::int32_t kTries = 3;
 constexpr std::int32_t kTriesQuantised = 4;
@@ -163,8 +166,9 @@ class Preparing {
 
   /// Fewer operators where the answers differ too much.
   Status Quantise(const Quantising& one) {
-    if (one.calibrated && samples_.count == 0) {
-      Note(one.name, FailedPrecondition("it needs samples (--data)"));
+    if (one.calibrated && samples_.count < kCalibrationSamplesMin) {
+      Note(one.name, FailedPrecondition("it needs " + std::to_string(kCalibrationSamplesMin) +
+                                        " samples (--data)"));
       return Status();
     }
     Status status;
