@@ -25,6 +25,7 @@ std::string_view RejectReasonName(RejectReason reason) {
     case RejectReason::kNoRoom: return "no_room";
     case RejectReason::kLoadFailed: return "load_failed";
     case RejectReason::kNotAccurate: return "not_accurate";
+    case RejectReason::kTenantMemory: return "tenant_memory";
   }
   return "unknown";
 }

@@ -21,6 +21,7 @@ enum class RejectReason : unsigned char {
   kNoRoom,         ///< The model is not in memory, and cannot be before the bound.
   kLoadFailed,     ///< The model had left memory, and could not be loaded again.
   kNotAccurate,    ///< No variant of the model is as accurate as its bound.
+  kTenantMemory,   ///< The model takes more memory than its tenant may have.
 };
 
 /// "replied", "queue_full" … as in metrics and traces.

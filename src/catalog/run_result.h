@@ -33,7 +33,7 @@ inline constexpr std::size_t kRunEnds = 7;
 std::string_view RunEndName(RunEnd end);
 
 /// Every RejectReason, and a refusal that gave no reason that we know.
-inline constexpr std::size_t kRunReasons = 11;
+inline constexpr std::size_t kRunReasons = 12;
 inline constexpr std::size_t kOtherReason = kRunReasons - 1;
 std::string_view RunReasonName(std::size_t reason);
 

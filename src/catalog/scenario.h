@@ -119,6 +119,7 @@ struct ScenarioModel {
   std::int32_t accuracy = 0;      ///< Of its own network, thousandths of points. Zero: unknown.
   std::int32_t accuracy_min = 0;  ///< What requests that say nothing may be given.
   bool pinned = false;
+  Duration idle_unload = Duration();  ///< It leaves memory unasked for so long. Zero: never.
   std::vector<ScenarioVariant> variants;
   /// Raw little-endian inputs for the load generator, absolute paths by input name; without one it
   /// sends random values of the declared type.
@@ -142,7 +143,12 @@ struct Reload {  ///< The model is loaded anew beside the serving one, which the
   std::size_t model = 0;
   bool fails = false;  ///< The load fails; the serving one stays.
 };
-using Fault = std::variant<SlowDown, Stop, Reload>;
+struct LessMemory {  ///< Other programs take memory: models and runs may have so much.
+  Duration at;
+  Duration lasts;
+  Bytes left;
+};
+using Fault = std::variant<SlowDown, Stop, Reload, LessMemory>;
 
 /// What must hold at the end, or the command exits with 1. Exactly one of the tenant's or all.
 struct Expectation {

@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "base/bytes.h"
 #include "base/time.h"
 
 namespace cotenant {
@@ -22,6 +23,8 @@ struct Tenant {
   /// No less accurate variant answers its requests, where a model has one that is as accurate;
   /// thousandths of points. A request may ask for less. Zero: any.
   std::int32_t accuracy_min = 0;
+  /// What models that nobody else has asked for since their load may take. Zero: no limit.
+  Bytes memory_max = Bytes();
 };
 
 /// The policies by name, as the server file or the command line chose them.

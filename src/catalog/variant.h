@@ -80,6 +80,9 @@ struct VariantUse {
   std::int32_t accuracy_min = 0;
   bool pinned = false;    ///< Never taken out of memory for others.
   bool stateful = false;  ///< Requests of one sequence stay on one variant.
+  /// It leaves memory when nobody has asked for it for so long. Zero: it does not. None: as the
+  /// server says for all models.
+  std::optional<Duration> idle_unload = std::nullopt;
 };
 
 }  // namespace cotenant

@@ -20,6 +20,7 @@ constexpr struct {
     {"more memory than the server may use", RejectReason::kNeverFits},
     {"no room to load it in time", RejectReason::kNoRoom},
     {"could not be loaded again", RejectReason::kLoadFailed},
+    {"may have for models of its own", RejectReason::kTenantMemory},
 };
 
 }  // namespace

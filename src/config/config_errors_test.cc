@@ -216,7 +216,7 @@ TEST(ConfigErrors, EveryMistakeInAFolderIsNamed) {
   EXPECT_EQ(DirectorySource({one.root()}).Read("m", {}).status().message(),
             one.root().string() +
                 "/m/cotenant.toml:1:2: unknown key 'model', expected accuracy, accuracy_source, "
-                "accuracy_min, pin, stateful or variant");
+                "accuracy_min, pin, stateful, idle_unload_s or variant");
   EXPECT_EQ(DirectorySource({one.root()}, {.complete = false}).Read("m", {}).status().code(),
             Code::kInvalidArgument);
   EXPECT_EQ(DirectorySource({two.root()}, {.complete = false}).Read("m", {}).status().message(),

@@ -12,8 +12,8 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr std::string_view kKeys[] = {"accuracy", "accuracy_source", "accuracy_min",
-                                      "pin",      "stateful",        "variant"};
+constexpr std::string_view kKeys[] = {"accuracy", "accuracy_source", "accuracy_min", "pin",
+                                      "stateful", "idle_unload_s",   "variant"};
 constexpr std::string_view kVariantKeys[] = {"name",   "file",   "accuracy", "accuracy_source",
                                              "inputs", "outputs"};
 constexpr std::string_view kSources[] = {"labels", "agreement", "stated"};
@@ -23,6 +23,7 @@ constexpr std::string_view kEnding = ".onnx";
 /// patience for that.
 constexpr std::size_t kVariantsMax = 16;
 constexpr double kPointsMax = 100;
+constexpr double kIdleSecondsMax = 10'000'000;
 
 /// Points, or nothing when the key is not there.
 std::int32_t ReadPoints(TomlReader& reader, const TomlNode& table, std::string_view key) {
@@ -142,6 +143,11 @@ Result<ModelFile> ParseModelFile(std::string_view text, const std::string& file)
   result.use.accuracy_min = ReadPoints(reader, *root, "accuracy_min");
   reader.Truth(*root, "pin", result.use.pinned);
   reader.Truth(*root, "stateful", result.use.stateful);
+  if (root->Find("idle_unload_s") != nullptr) {
+    std::int64_t idle = 0;
+    reader.Scaled(*root, "idle_unload_s", 0, kIdleSecondsMax, 1'000, idle);
+    result.use.idle_unload = Duration::Milliseconds(idle);
+  }
   std::set<std::string> names;
   const auto tables = reader.Tables(*root, "variant", kVariantsMax, "variants");
   for (const TomlNode* table : tables) ReadVariant(reader, *table, names, result.variants);

@@ -21,6 +21,7 @@ TEST(ModelFile, VariantsAreReadWithAccuracyAndNames) {
 accuracy = 91.25
 accuracy_source = "labels"
 accuracy_min = 88
+idle_unload_s = 2.5
 pin = true
 stateful = true
 
@@ -40,6 +41,7 @@ name = "tiny"
   ASSERT_TRUE(file.ok()) << file.status().message();
   EXPECT_EQ(file->use.accuracy, (Accuracy{91'250, AccuracySource::kLabels}));
   EXPECT_EQ(file->use.accuracy_min, 88'000);
+  EXPECT_EQ(file->use.idle_unload, Duration::Milliseconds(2'500));
   EXPECT_TRUE(file->use.pinned);
   EXPECT_TRUE(file->use.stateful);
   ASSERT_EQ(file->variants.size(), 2U);
@@ -61,7 +63,7 @@ TEST(ModelFile, EveryMistakeIsToldWithItsPlaceAndWhatWasExpected) {
   const WrongCase cases[] = {
       {"inline = 1",
        "m:1:1: unknown key 'inline', expected accuracy, accuracy_source, accuracy_min, pin, "
-       "stateful or variant"},
+       "stateful, idle_unload_s or variant"},
       {"accuracy = 101", "m:1:12: 'accuracy': expected a number from 0 to 100, got 101"},
       {"accuracy_source = 'labels'", "m:1:19: 'accuracy_source' needs an 'accuracy'"},
       {"accuracy = 1\naccuracy_source = 'guessed'",

@@ -10,12 +10,14 @@ namespace {
 
 constexpr std::string_view kPolicyKeys[] = {"dispatch", "batching", "admission", "residency",
                                             "prediction"};
-constexpr std::string_view kTenantKeys[] = {"name", "weight", "latency_bound_ms", "waiting_max",
-                                            "accuracy_min"};
+constexpr std::string_view kTenantKeys[] = {"name",        "weight",       "latency_bound_ms",
+                                            "waiting_max", "accuracy_min", "memory_max_mib"};
 
 constexpr std::int64_t kWeightMax = 1'000'000;
 constexpr std::int64_t kBoundMillisecondsMax = 3'600'000;
 constexpr std::int64_t kWaitingMax = 1'000'000;
+constexpr double kMebibytesMax = 1 << 20;
+constexpr double kMebibyte = 1 << 20;
 constexpr std::size_t kNameSizeMax = 64;
 
 void ReadTenant(TomlReader& reader, const TomlNode& table, std::vector<Tenant>& tenants,
@@ -34,6 +36,9 @@ void ReadTenant(TomlReader& reader, const TomlNode& table, std::vector<Tenant>& 
   std::int64_t accuracy = 0;
   reader.Scaled(table, "accuracy_min", 0, 100, 1'000, accuracy);
   tenant.accuracy_min = static_cast<std::int32_t>(accuracy);
+  std::int64_t memory = 0;
+  reader.Scaled(table, "memory_max_mib", 0, kMebibytesMax, kMebibyte, memory);
+  tenant.memory_max = Bytes(memory);
   tenant.latency_bound = Duration::Milliseconds(bound);
   tenant.waiting_max = static_cast<std::uint32_t>(waiting);
   if (tenant.name == "default") {

@@ -99,6 +99,8 @@ struct ServeOptions {
   KeepaliveOptions keepalive;
   LimitOptions limits;
   MemoryOption memory;
+  /// A model leaves memory unasked for so long, where its folder says nothing. Zero: it does not.
+  Duration idle_unload;
   Duration drain_timeout = Duration::Seconds(30);
 
   LogFlags log;

@@ -74,7 +74,7 @@ TEST(ScenarioErrors, EveryMistakeIsNamedWithItsPlaceAndWhatIsAccepted) {
        "s.toml:6:1: unknown key 'spred_percent' of a model, expected name, max_batch_size, cores, "
        "dynamic_batching, profile, run_us, run_beside_us, run_peak_mib, spread_percent, load_ms, "
        "mapped_mib, anonymous_mib, inputs, load_failures_percent, run_failures_percent, accuracy, "
-       "accuracy_min, pin or variants; did you "
+       "accuracy_min, pin, idle_unload_s or variants; did you "
        "mean 'spread_percent'?"},
       {"load = []\nlasts_s = 1\n[[models]]\nname = 'm'\nrun_us = 5\nload_failures_percent = 101",
        "s.toml:6:25: 'load_failures_percent': expected a number from 0 to 100, got 101"},

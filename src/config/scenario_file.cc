@@ -14,9 +14,10 @@ constexpr std::string_view kTables[] = {"description", "lasts_s", "policies", "t
                                         "models",      "groups",  "load",     "faults",  "expect"};
 constexpr std::string_view kDeviceKeys[] = {"slots",        "memory_mib", "read_us",
                                             "hand_over_us", "reply_us",   "profile"};
-constexpr std::string_view kFaultKinds[] = {"slow-down", "stop", "reload"};
+constexpr std::string_view kFaultKinds[] = {"slow-down", "stop", "reload", "memory"};
 constexpr std::string_view kSlowDownKeys[] = {"kind", "at_s", "lasts_s", "percent"};
 constexpr std::string_view kStopKeys[] = {"kind", "at_s", "lasts_s"};
+constexpr std::string_view kMemoryKeys[] = {"kind", "at_s", "lasts_s", "left_mib"};
 constexpr std::string_view kReloadKeys[] = {"kind", "at_s", "model", "fails"};
 constexpr std::int64_t kSlotsMax = 4096;
 constexpr double kMebibytesMax = 1 << 20;
@@ -76,6 +77,12 @@ void ReadFault(ScenarioReading& reading, const TomlNode& table) {
   } else if (kind == "stop") {
     reader.CheckKeys(table, kStopKeys, " of a fault of kind 'stop'");
     reading.scenario.faults.push_back(Stop{at, lasts});
+  } else if (kind == "memory") {
+    reader.CheckKeys(table, kMemoryKeys, " of a fault of kind 'memory'");
+    reader.Needs(table, "left_mib", "a fault of kind 'memory'");
+    std::int64_t left = 0;
+    reader.Scaled(table, "left_mib", 0, kMebibytesMax, kMebibyte, left);
+    reading.scenario.faults.push_back(LessMemory{at, lasts, Bytes(left)});
   } else {
     reader.CheckKeys(table, kReloadKeys, " of a fault of kind 'reload'");
     reader.Needs(table, "model", "a fault of kind 'reload'");

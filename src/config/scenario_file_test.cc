@@ -130,13 +130,14 @@ TEST(ScenarioFile, AModelsVariantsAreReadAndItsOwnAccuracyIsNeeded) {
       "[[models]]\nname = 'm'\nrun_us = 500\n";
   constexpr std::string_view kVariant =
       "[[models.variants]]\nname = 'int8'\naccuracy = 80.25\nrun_us = 250\nmapped_mib = 2\n";
-  const auto scenario =
-      Parse(std::string(kHead) + "accuracy = 90\naccuracy_min = 75\npin = true\n" +
-            std::string(kVariant));
+  const auto scenario = Parse(
+      std::string(kHead) + "accuracy = 90\naccuracy_min = 75\npin = true\nidle_unload_s = 1.5\n" +
+      std::string(kVariant));
   ASSERT_TRUE(scenario.ok()) << scenario.status().message();
   const ScenarioModel& model = scenario->models.at(0);
   EXPECT_EQ(model.accuracy, 90'000);
   EXPECT_EQ(model.accuracy_min, 75'000);
+  EXPECT_EQ(model.idle_unload, Duration::Milliseconds(1'500));
   EXPECT_TRUE(model.pinned);
   ASSERT_EQ(model.variants.size(), 1u);
   EXPECT_EQ(model.variants[0].name, "int8");
@@ -224,21 +225,24 @@ TEST(ScenarioFile, FaultsAndExpectationsAreRead) {
             "[[faults]]\nkind = 'slow-down'\nat_s = 1\nlasts_s = 0.5\npercent = 150\n"
             "[[faults]]\nkind = 'stop'\nat_s = 2\nlasts_s = 1\n"
             "[[faults]]\nkind = 'reload'\nat_s = 2\nmodel = 'm'\nfails = true\n"
+            "[[faults]]\nkind = 'memory'\nat_s = 3\nlasts_s = 2\nleft_mib = 1.5\n"
             "[[expect]]\nbounds_met_percent_min = 99.5\nlatency_p99_ms_max = 40\n"
             "[[expect]]\ntenant = 'default'\nreplied_min = 7\n");
   ASSERT_TRUE(scenario.ok()) << scenario.status().message();
-  ASSERT_EQ(scenario->faults.size(), 3u);
+  ASSERT_EQ(scenario->faults.size(), 4u);
   EXPECT_EQ(std::get<SlowDown>(scenario->faults[0]).percent, 150u);
   EXPECT_EQ(std::get<SlowDown>(scenario->faults[0]).lasts, Duration::Milliseconds(500));
   EXPECT_EQ(std::get<Stop>(scenario->faults[1]).at, Duration::Seconds(2));
   EXPECT_TRUE(std::get<Reload>(scenario->faults[2]).fails);
+  EXPECT_EQ(std::get<LessMemory>(scenario->faults[3]).left, Bytes::KiB(1536));
+  EXPECT_EQ(std::get<LessMemory>(scenario->faults[3]).lasts, Duration::Seconds(2));
   ASSERT_EQ(scenario->expectations.size(), 3u);
   const Expectation& bounds = scenario->expectations[0];
   EXPECT_EQ(bounds.quantity, Expectation::Quantity::kBoundsMetPercent);
   EXPECT_EQ(bounds.at_least, 99'500);
   EXPECT_FALSE(bounds.at_most || bounds.tenant);
   EXPECT_EQ(bounds.text, "bounds_met_percent_min = 99.5");
-  EXPECT_EQ(bounds.line, 21);
+  EXPECT_EQ(bounds.line, 26);
   EXPECT_EQ(scenario->expectations[1].at_most, 40'000'000);
   EXPECT_EQ(scenario->expectations[2].tenant, 0u);
   EXPECT_EQ(scenario->expectations[2].text, "default: replied_min = 7");

@@ -9,25 +9,11 @@
 namespace cotenant {
 namespace {
 
-constexpr std::string_view kModelKeys[] = {"name",
-                                           "max_batch_size",
-                                           "cores",
-                                           "dynamic_batching",
-                                           "profile",
-                                           "run_us",
-                                           "run_beside_us",
-                                           "run_peak_mib",
-                                           "spread_percent",
-                                           "load_ms",
-                                           "mapped_mib",
-                                           "anonymous_mib",
-                                           "inputs",
-                                           "load_failures_percent",
-                                           "run_failures_percent",
-                                           "accuracy",
-                                           "accuracy_min",
-                                           "pin",
-                                           "variants"};
+constexpr std::string_view kModelKeys[] = {
+    "name",       "max_batch_size", "cores",        "dynamic_batching",      "profile",
+    "run_us",     "run_beside_us",  "run_peak_mib", "spread_percent",        "load_ms",
+    "mapped_mib", "anonymous_mib",  "inputs",       "load_failures_percent", "run_failures_percent",
+    "accuracy",   "accuracy_min",   "pin",          "idle_unload_s",         "variants"};
 constexpr std::string_view kVariantKeys[] = {
     "name",         "accuracy",       "profile", "run_us",     "run_beside_us",
     "run_peak_mib", "spread_percent", "load_ms", "mapped_mib", "anonymous_mib"};
@@ -278,6 +264,8 @@ void ReadModel(ScenarioReading& reading, const TomlNode& table) {
   model.accuracy = ReadPoints(reader, table, "accuracy");
   model.accuracy_min = ReadPoints(reader, table, "accuracy_min");
   reader.Truth(table, "pin", model.pinned);
+  ReadSpan(reader, table, "idle_unload_s", 0, kScenarioSecondsMax, Duration::Seconds(1),
+           model.idle_unload);
   ReadVariants(reading, table, model);
   ReadBatching(reader, table, model);
   ReadInputs(reading, table, model);

@@ -98,7 +98,8 @@ TEST(ServerFile, EveryMistakeIsNamedWithItsPlaceAndWhatIsAccepted) {
        "cotenant.toml:3:10: 'weight': expected a whole number from 1 to 1000000, got 0"},
       {"[[tenants]]\nname = 'a'\nlatency_bound = 1",
        "cotenant.toml:3:1: unknown key 'latency_bound' of a tenant, expected name, weight, "
-       "latency_bound_ms, waiting_max or accuracy_min; did you mean 'latency_bound_ms'?"},
+       "latency_bound_ms, waiting_max, accuracy_min or memory_max_mib; did you mean "
+       "'latency_bound_ms'?"},
       {"[[tenants]]\nname = 'a'\nwaiting_max = '5'",
        "cotenant.toml:3:15: 'waiting_max': expected a whole number from 1 to 1000000"},
   };

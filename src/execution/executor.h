@@ -106,9 +106,13 @@ struct PoolFigures {
 class Backend {
  public:
   virtual ~Backend() = default;
-  /// Loads one version. Blocks. Errors name the file and what is wrong with it; never throws.
-  virtual Result<std::unique_ptr<Executor>> Load(const VersionFile& file,
-                                                 const ModelConfig& config) = 0;
+  /// Loads one version. Blocks. Errors name the file and what is wrong with it; never throws. Gives
+  /// up with Cancelled as soon as it can once `stop`, where there is one, is set.
+  virtual Result<std::unique_ptr<Executor>> Load(const VersionFile& file, const ModelConfig& config,
+                                                 const std::atomic<bool>* stop) = 0;
+  Result<std::unique_ptr<Executor>> Load(const VersionFile& file, const ModelConfig& config) {
+    return Load(file, config, nullptr);
+  }
 
   // Memory. Any thread. A backend without an allocator of its own has nothing to tell or to give.
 

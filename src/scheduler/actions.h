@@ -79,6 +79,12 @@ struct StartEvict {
   ModelId model{};
 };
 
+/// Nobody waits for this load any more, or the model is to be unloaded: give it up if that is still
+/// possible, by `LoadFailed` with kCancelled. `LoadFinished` is as good: it was too late.
+struct StopLoad {
+  ModelId model{};
+};
+
 /// The one timer: crank with `Woken` at this time, or earlier, or later. Replaces the one before.
 struct WakeAt {
   Instant at;
@@ -88,7 +94,7 @@ struct WakeAt {
 struct Drained {};
 
 using Action = std::variant<StartRun, StopRun, Reply, Reject, StartLoad, StartUnload, WakeAt,
-                            Drained, StartEvict>;
+                            Drained, StartEvict, StopLoad>;
 
 /// The actions of one crank. Reused by its owner, so that the steady path allocates nothing.
 struct ActionList {

@@ -79,7 +79,10 @@ void Scheduler::Body::On(const Arrived& event) {
   request.batch_key = event.batch_key;
   ++ends_.accepted;
   if (model != nullptr) SetLimits(request, event, *model);
-  if (model != nullptr && Limited()) NoteUse(*model, event.at);
+  if (model != nullptr && Limited()) {
+    NoteUse(*model, event.at);
+    if (!model->Several()) NoteUser(*model, event.tenant);
+  }
   const bool chooses = model != nullptr &&
                        (model->Several() || event.variant.has_value() || event.bounds.accuracy > 0);
   const auto refusal = chooses ? Select(request, event, *model) : Refusal(request, model);
@@ -197,6 +200,7 @@ void Scheduler::Body::Enqueue(std::uint32_t index, Duration cost) {
   ++model.waiting_by_level[request.level];
   queues_.Add(index, dispatch_->RankOf(ViewOf(request)), model, sequence_);
   Touch(request.queue);
+  if (Limited() && HasVariants(model)) NoteUser(model, request.tenant);
   if (!InMemory(model)) Await(request, model);
 }
 
@@ -291,6 +295,8 @@ void Scheduler::Body::UsePolicies(const PolicyChoice& choice) {
   admission_ = FindAdmission(choice.admission).value();
   residency_ = FindResidency(choice.residency).value();
   prediction_ = FindPrediction(choice.prediction).value();
+  tenants_capped_ = std::ranges::any_of(
+      settings_.node.tenants, [](const Tenant& tenant) { return tenant.memory_max > Bytes(); });
   Stir();
 }
 

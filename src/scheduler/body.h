@@ -139,33 +139,60 @@ class Scheduler::Body {
     return model.state == ModelRecord::State::kReady;
   }
   bool Limited() const { return settings_.memory > Bytes(); }
-  Bytes Free() const { return settings_.memory - taken_ - reserve_; }
+  Bytes Free() const { return limit_ - taken_ - reserve_; }
+  void On(const MemoryChanged& event);
   void Reckon();
   /// The greatest peaks that the slots' runs may have, of the models in memory and of `coming`.
   Bytes PeaksWith(const ModelRecord* coming, const ModelRecord* without = nullptr);
   /// What must be free before the model's load begins.
   Bytes NeedOf(const ModelRecord& model);
   /// Would it fit if nothing else were in memory?
-  bool Possible(const ModelRecord& model) const;
+  bool Possible(const ModelRecord& model) const { return FitsInto(settings_.memory, model); }
+  /// And with what other programs have taken?
+  bool PossibleNow(const ModelRecord& model) const { return FitsInto(limit_, model); }
+  bool FitsInto(Bytes memory, const ModelRecord& model) const;
   void LearnPeak(ModelRecord& model, Bytes peak);
   /// What will be free once all have left that were told to.
   Bytes OnTheirWayOut() const;
   /// Models that do not make way took more than there is: nobody else will find room.
   bool OnlyPinnedAndShort() const;
 
-  // residency.cc: which model is in memory, while that is limited.
   enum class Room : unsigned char { kNow, kLater, kNever };
+
+  // tenant_memory.cc: what the models that one tenant alone uses may take.
+  Bytes MemoryMaxOf(TenantId tenant) const;
+  void NoteUser(ModelRecord& model, TenantId tenant);
+  void BeginUse(ModelRecord& model);
+  /// The tenant whose models it counts among, if that one has a limit.
+  std::optional<TenantId> CappedUser(const ModelRecord& model) const;
+  std::optional<TenantId> OnlyTenantWaiting(const ModelRecord& model) const;
+  bool TooLargeFor(TenantId tenant, const ModelRecord& model) const;
+  /// Of all but variants of `but`.
+  Bytes TakenBy(TenantId tenant, const ModelRecord* but, bool on_their_way_out) const;
+  Room RoomOfTenant(ModelId model);
+  void KeepTenantsWithin();
+  bool TakeFromTenant(TenantId tenant, const ModelRecord* but, Bytes lacking);
+
+  // residency.cc: which model is in memory, while that is limited. : unsigned char { kNow, kLater,
+  // kNever };
   void On(const Evicted& event);
+  void On(const HistoryKnown& event);
   void NoteUse(ModelRecord& model, Instant at);
   void Await(const Request& request, ModelRecord& model);
   void NoLongerAwaited(ModelId id, ModelRecord& model);
   void Credit(const ModelRecord& model);
   /// Could a model that is let go of change what is loaded?
-  bool MemoryIsWanted() const { return !loads_waiting_.empty() || Free() < Bytes(); }
+  bool MemoryIsWanted() const {
+    return !loads_waiting_.empty() || Free() < Bytes() || tenants_capped_;
+  }
   std::optional<Reject> NotLoadable(const Request& request, const ModelRecord& model);
   static Instant DueOf(Instant deadline, Instant arrived);
   Duration LoadWait(const ModelRecord& model, Instant due) const;
   void TendMemory();
+  void UnloadIdle();
+  bool LongIdle(const ModelRecord& model) const;
+  void GiveUpLoads();
+  void LoadGivenUp(ModelId id, ModelRecord& model);
   void BeginLoad(ModelId model);
   std::optional<ModelId> NextLoad();
   Room MakeRoom(ModelId model);
@@ -267,9 +294,11 @@ class Scheduler::Body {
   bool drained_ = false;
   Instant armed_ = Instant::Max();  ///< The driver's timer rings at this time.
 
-  // While memory is limited. The first two follow from the models.
+  // While memory is limited. The second and third follow from the models.
+  Bytes limit_;                       ///< Of `settings_.memory`, what other programs leave.
   Bytes taken_;                       ///< By models.
   Bytes reserve_;                     ///< For their runs.
+  bool tenants_capped_ = false;       ///< Some tenant may have so much only.
   bool stirred_ = false;              ///< Something changed that decides who is in memory.
   Instant tend_at_ = Instant::Max();  ///< To be looked at again.
   ModelId room_for_ = kNoModelId;     ///< Others were told to leave for it: it is loaded next.

@@ -167,6 +167,8 @@ enum class EvictReason : unsigned char {
   kForced,    ///< So that another one fits, though the policy had no plan: least recently used.
   kShortage,  ///< Models or runs took more than was expected.
   kReplaced,  ///< Another variant of its model has taken its place.
+  kIdle,      ///< Nobody has asked for it for long.
+  kTenant,    ///< Its tenant has more than it may.
 };
 
 /// A model has to leave memory, at once or after its last run.

@@ -46,6 +46,7 @@ std::string WhyRefused(const AdmissionDecision& why) {
     case RejectReason::kNeverFits: return "its model or its run takes more memory than there is";
     case RejectReason::kLoadFailed: return "its model left memory and could not be loaded again";
     case RejectReason::kNotAccurate: return "no variant is as accurate as its bound";
+    case RejectReason::kTenantMemory: return "its model takes more memory than its tenant may have";
     case RejectReason::kNotFeasible:
     case RejectReason::kNoRoom: break;
   }
@@ -183,6 +184,9 @@ std::string Text(const EndDecision& why, const DecisionNames&) {
                  ": the residency policy makes no room for its model";
         case RejectReason::kLoadFailed:
           return request + " is refused" + after + ": its model could not be loaded again";
+        case RejectReason::kTenantMemory:
+          return request + " is refused" + after +
+                 ": its model takes more memory than its tenant may have";
         default: break;
       }
       return request + " is given up" + after + ": its queue timeout passed while it waited";
@@ -226,6 +230,10 @@ std::string Text(const EvictDecision& why, const DecisionNames& names) {
       break;
     case EvictReason::kShortage: text += ": models or runs took more than was expected"; break;
     case EvictReason::kReplaced: text += ": that variant takes its place"; break;
+    case EvictReason::kIdle:
+      text += ": nobody has asked for it for as long as it may stay so";
+      break;
+    case EvictReason::kTenant: text += ": its tenant's models take more than they may"; break;
   }
   text += "; it gives " + MebibytesText(why.size);
   if (why.needed > Bytes()) text += ", " + MebibytesText(why.needed) + " were lacking";
@@ -349,7 +357,8 @@ void Fields(const LoadDecision& why, const DecisionNames& names, const Visit& vi
 }
 
 void Fields(const EvictDecision& why, const DecisionNames& names, const Visit& visit) {
-  constexpr std::string_view kReasons[] = {"for_model", "forced", "shortage", "replaced"};
+  constexpr std::string_view kReasons[] = {"for_model", "forced", "shortage",
+                                           "replaced",  "idle",   "tenant"};
   visit({"kind", std::string_view("evict")});
   visit({"model", std::string_view(ModelName(names, why.model))});
   visit({"reason", kReasons[static_cast<std::size_t>(why.reason)]});

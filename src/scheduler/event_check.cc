@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "scheduler/body.h"
+#include "scheduler/history_fields.h"
 #include "scheduler/residency_times.h"
 
 namespace cotenant {
@@ -25,7 +26,7 @@ bool Sound(const ModelSettings& settings) {
   const DynamicBatching& window = settings.window;
   return settings.rows_max <= kRowsMax && window.priority_levels <= kLevelsMax &&
          window.default_priority_level <= window.priority_levels && Sound(window.queue_delay_max) &&
-         SoundAccuracy(settings.accuracy_min);
+         SoundAccuracy(settings.accuracy_min) && Sound(settings.idle_unload);
 }
 
 Status Wrong(const std::string& what) {
@@ -106,6 +107,10 @@ Status Scheduler::Body::CheckEvents(Instant now, std::span<const Event> events) 
       if (!Sound(finished->peak)) return Wrong("a run's peak is out of range");
     } else if (const auto* failed = std::get_if<RunFailed>(&event)) {
       if (!Sound(failed->ran_for)) return Wrong("a run's time is out of range");
+    } else if (const auto* changed = std::get_if<MemoryChanged>(&event)) {
+      if (!Sound(changed->memory)) return Wrong("the memory that is left is out of range");
+    } else if (const auto* known = std::get_if<HistoryKnown>(&event)) {
+      if (!SoundHistory(*known->history, now)) return Wrong("a model's history is out of range");
     }
   }
   return Status();

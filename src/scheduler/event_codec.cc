@@ -3,6 +3,7 @@
 #include <utility>
 #include <variant>
 
+#include "scheduler/history_fields.h"
 #include "scheduler/settings_fields.h"
 
 namespace cotenant {
@@ -12,7 +13,7 @@ inline constexpr Code kLastOf<Code> = Code::kInternal;
 template <>
 inline constexpr End kLastOf<End> = End::kFailed;
 template <>
-inline constexpr RejectReason kLastOf<RejectReason> = RejectReason::kNotAccurate;
+inline constexpr RejectReason kLastOf<RejectReason> = RejectReason::kTenantMemory;
 template <>
 inline constexpr Where kLastOf<Where> = Where::kWorker;
 
@@ -114,6 +115,25 @@ void VisitFields(Archive& archive, Either<Evicted> auto& event) {
 }
 
 template <typename Archive>
+void VisitFields(Archive& archive, Either<MemoryChanged> auto& event) {
+  auto& [at, memory] = event;
+  archive(at, memory);
+}
+
+template <typename Archive>
+void VisitFields(Archive& archive, Either<HistoryKnown> auto& event) {
+  auto& [at, model, history] = event;
+  archive(at, model);
+  if constexpr (std::remove_reference_t<decltype(archive)>::kReads) {
+    auto known = std::make_shared<ArrivalHistory>();
+    VisitHistory(archive, *known);
+    history = std::move(known);
+  } else {
+    VisitHistory(archive, *history);
+  }
+}
+
+template <typename Archive>
 void VisitFields(Archive& archive, Either<StopRun> auto& action) {
   auto& [run] = action;
   archive(run);
@@ -154,6 +174,12 @@ void VisitFields(Archive&, Either<Drained> auto&) {}
 
 template <typename Archive>
 void VisitFields(Archive& archive, Either<StartEvict> auto& action) {
+  auto& [model] = action;
+  archive(model);
+}
+
+template <typename Archive>
+void VisitFields(Archive& archive, Either<StopLoad> auto& action) {
   auto& [model] = action;
   archive(model);
 }

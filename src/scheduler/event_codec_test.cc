@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include <memory>
+
 #include "base/random.h"
 #include "scheduler/event_log.h"
 #include "scheduler/scheduler.h"
@@ -40,6 +42,7 @@ class RandomFields {
   QueuePolicy Policy() { return {Of(TimeoutAction::kDelay), Span(), Coin(), Small()}; }
   ModelSettings Settings() {
     ModelSettings settings{Signed(), Signed(), Coin(), {}};
+    settings.idle_unload = Span();
     DynamicBatching& window = settings.window;
     for (std::uint64_t i = random_.Below(4); i > 0; --i) window.preferred_sizes.push_back(Signed());
     window.queue_delay_max = Span();
@@ -56,10 +59,21 @@ class RandomFields {
     NodeSettings node;
     node.tenants.clear();
     for (std::uint64_t i = random_.Below(4); i > 0; --i) {
-      node.tenants.push_back({Text(), Span().nanoseconds(), Span(), Small()});
+      node.tenants.push_back({Text(), Span().nanoseconds(), Span(), Small(), 0, Size()});
     }
     node.policies = {Text(), Text(), Text(), Text(), Text()};
     return node;
+  }
+
+  std::shared_ptr<const ArrivalHistory> History() {
+    auto history = std::make_shared<ArrivalHistory>();
+    history->requests = Number();
+    history->first = Time();
+    history->last = Time();
+    history->mean_interval = Span();
+    for (std::uint32_t& bin : history->intervals) bin = Small();
+    history->unforeseen_after[3] = Small();
+    return history;
   }
 
   Event AnyEvent() {
@@ -80,6 +94,8 @@ class RandomFields {
       case 11: return Woken{Time()};
       case 12: return SettingsChanged{Time(), Node()};
       case 13: return Evicted{Time(), Model(), Size()};
+      case 14: return MemoryChanged{Time(), Size()};
+      case 15: return HistoryKnown{Time(), Model(), History()};
       default: return DrainWanted{Time()};
     }
   }
@@ -109,6 +125,7 @@ class RandomFields {
       case 5: list.actions.push_back(StartUnload{Model()}); break;
       case 6: list.actions.push_back(WakeAt{Time()}); break;
       case 7: list.actions.push_back(StartEvict{Model()}); break;
+      case 8: list.actions.push_back(StopLoad{Model()}); break;
       default: list.actions.push_back(Drained{}); break;
     }
   }
@@ -185,7 +202,7 @@ TEST(EventCodec, CutOrChangedBytesAreRefusedOrReadButNeverCrash) {
     for (int i = 0; i < 8; ++i) random.AddAction(actions);
     const std::string bytes = Encoded(events, actions);
     for (std::size_t size = 0; size < bytes.size(); ++size) {
-      FieldReader reader(std::string_view(bytes).substr(0, size), 1'000, kNow);
+      FieldReader reader(std::string_view(bytes).substr(0, size), 1'000'000, kNow);
       DecodeEvents(reader, events);
       DecodeActions(reader, actions);
       ASSERT_FALSE(reader.ok());

@@ -7,6 +7,7 @@
 /// threads.
 
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <string>
 #include <variant>
@@ -17,6 +18,7 @@
 #include "base/time.h"
 #include "catalog/model_config.h"
 #include "catalog/tenant.h"
+#include "policy/arrival_history.h"
 
 namespace cotenant {
 
@@ -85,6 +87,8 @@ struct ModelSettings {
   bool pinned = false;        ///< It does not leave memory for other models.
   /// Requests that say nothing are not answered by less accurate variants; thousandths of points.
   std::int32_t accuracy_min = 0;
+  /// It leaves memory when nobody has asked for it for so long. Zero: it does not.
+  Duration idle_unload = Duration();
 };
 
 /// A model is to be loaded (control). Answered by a `StartLoad` action when it is its turn and
@@ -119,7 +123,8 @@ struct LoadFinished {
 };
 
 /// A model that was evicted stays known: its waiting requests are refused with this code, and so
-/// are later ones until the next try (after 1 s, then twice as long each time, up to 60 s).
+/// are later ones until the next try (after 1 s, then twice as long each time, up to 60 s). Not so
+/// with kCancelled, the answer to `StopLoad`: the model may be loaded again at once.
 struct LoadFailed {
   Instant at;
   ModelId model{};
@@ -174,8 +179,23 @@ struct DrainWanted {
   Instant at;
 };
 
+/// Other programs have taken memory, or given it back: models and their runs may take so much from
+/// now on. More than the settings' `memory` counts as that; without one nothing follows.
+struct MemoryChanged {
+  Instant at;
+  Bytes memory;
+};
+
+/// What was learnt of a model's requests before the server was started again. Any time after its
+/// `LoadWanted`; counts only before its first request. Its times lie in this server's past.
+struct HistoryKnown {
+  Instant at;
+  ModelId model{};
+  std::shared_ptr<const ArrivalHistory> history;  ///< Never null.
+};
+
 using Event = std::variant<Arrived, Gone, RunFinished, RunFailed, ReplyWritten, LoadWanted,
                            LoadFinished, LoadFailed, WarmedUp, UnloadWanted, Unloaded, Woken,
-                           SettingsChanged, DrainWanted, Evicted>;
+                           SettingsChanged, DrainWanted, Evicted, MemoryChanged, HistoryKnown>;
 
 }  // namespace cotenant

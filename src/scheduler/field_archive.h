@@ -104,7 +104,11 @@ class FieldWriter {
     const auto distance = static_cast<std::uint64_t>(value.nanoseconds()) - from;
     Varint(Zigzag(static_cast<std::int64_t>(distance)) + 1);
   }
-  void PutObject(const std::optional<ModelId>& value) { Varint(value ? ToIndex(*value) + 1 : 0); }
+  template <typename Id>
+    requires std::is_enum_v<Id>
+  void PutObject(const std::optional<Id>& value) {
+    Varint(value ? ToIndex(*value) + std::uint64_t{1} : 0);
+  }
   void PutObject(const std::string& value) {
     Varint(value.size());
     Flush();
@@ -208,11 +212,13 @@ class FieldReader {
     const auto from = static_cast<std::uint64_t>(origin_.nanoseconds());
     value = Instant::FromNanoseconds(static_cast<std::int64_t>(from + distance));
   }
-  void GetObject(std::optional<ModelId>& value) {
+  template <typename Id>
+    requires std::is_enum_v<Id>
+  void GetObject(std::optional<Id>& value) {
     const std::uint64_t number = Varint();
-    if (number > 0xffffffffU) return Fail("a model's number is too large");
+    if (number > 0xffffffffU) return Fail("a number of a model or tenant is too large");
     value.reset();
-    if (number > 0) value = static_cast<ModelId>(number - 1);
+    if (number > 0) value = static_cast<Id>(number - 1);
   }
   void GetObject(std::string& value);
   template <typename T>

@@ -2,6 +2,7 @@
 /// request has ended.
 
 #include <algorithm>
+#include <utility>
 
 #include "base/check.h"
 #include "scheduler/body.h"
@@ -46,8 +47,11 @@ void Scheduler::Body::BeginLoad(ModelId id) {
   grow_to_ = kNoModelId;
   model.state = ModelRecord::State::kLoading;
   model.memory.load_began = now_;
+  model.memory.load_stopped = false;
+  model.memory.for_requests = model.waiting > 0;
   ++loading_;
   if (Limited()) Reckon();
+  BeginUse(model);
   if (HasVariants(model)) GatherAt(id);
   out_->actions.push_back(StartLoad{id});
 }
@@ -77,6 +81,9 @@ void Scheduler::Body::On(const LoadFailed& event) {
   ModelRecord* model = FindModel(event.model);
   if (model == nullptr || model->state != ModelRecord::State::kLoading) return;
   --loading_;
+  if (model->served && event.code == Code::kCancelled && model->memory.load_stopped) {
+    return LoadGivenUp(event.model, *model);
+  }
   if (model->served) return KeepOut(event.model, *model, event);
   const ModelId first = model->family;
   Forget(event.model);
@@ -97,6 +104,9 @@ void Scheduler::Body::On(const UnloadWanted& event) {
       // Never loaded, but its end is told the same way.
       std::erase(loads_waiting_, id);
       model.state = ModelRecord::State::kReady;
+    } else if (model.state == ModelRecord::State::kLoading &&
+               !std::exchange(model.memory.load_stopped, true)) {
+      out_->actions.push_back(StopLoad{id});
     }
   }
   for (const ModelId id : leaving) UnloadIfDone(id);

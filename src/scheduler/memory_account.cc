@@ -54,12 +54,19 @@ Bytes Scheduler::Body::NeedOf(const ModelRecord& model) {
   return std::max(loaded, model.memory.load_peak);
 }
 
-bool Scheduler::Body::Possible(const ModelRecord& model) const {
+bool Scheduler::Body::FitsInto(Bytes memory, const ModelRecord& model) const {
   const Bytes others(settings_.run_peak_floor.count() * (slots_.total() - 1));
   const Bytes peak = std::max(model.memory.peak, settings_.run_peak_floor);
   const Bytes least = settings_.run_peak_floor + others;
-  return model.memory.size + peak + others <= settings_.memory &&
-         model.memory.load_peak + least <= settings_.memory;
+  return model.memory.size + peak + others <= memory && model.memory.load_peak + least <= memory;
+}
+
+void Scheduler::Body::On(const MemoryChanged& event) {
+  if (!Limited()) return;
+  // What is kept for runs while no model is in memory: so much is always had.
+  const Bytes least(settings_.run_peak_floor.count() * slots_.total());
+  limit_ = std::min(std::max(event.memory, least), settings_.memory);
+  Stir();
 }
 
 void Scheduler::Body::LearnPeak(ModelRecord& model, Bytes peak) {
@@ -93,7 +100,7 @@ bool Scheduler::Body::OnlyPinnedAndShort() const {
 
 MemoryFacts Scheduler::Body::Memory() const {
   if (!Limited()) return {};
-  return {settings_.memory, taken_, reserve_, Free()};
+  return {settings_.memory, limit_, taken_, reserve_, Free()};
 }
 
 }  // namespace cotenant

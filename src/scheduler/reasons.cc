@@ -178,7 +178,7 @@ void Scheduler::Body::NoteLoad(ModelId id) {
   }
   why.size = model.memory.size;
   why.free = Limited() ? Free() : Bytes();
-  why.limit = settings_.memory;
+  why.limit = limit_;
   out_->decisions.push_back(why);
 }
 

@@ -52,6 +52,17 @@ void Scheduler::Body::NoteUse(ModelRecord& model, Instant at) {
   score_.Test(memory.tested, memory.history, forecast, memory.last_used, kForecastHorizon);
 }
 
+void Scheduler::Body::On(const HistoryKnown& event) {
+  ModelRecord* const model = FindModel(event.model);
+  if (model == nullptr || !Limited() || model->memory.history.requests > 0) return;
+  model->memory.history = *event.history;
+  model->memory.last_used = event.history->last;
+  if (!residency_->proactive()) return;
+  model->memory.expected =
+      prediction_->Forecast(model->memory.history, now_, kForecastHorizon).next;
+  Stir();
+}
+
 Instant Scheduler::Body::DueOf(Instant deadline, Instant arrived) {
   return std::min(deadline, arrived + kLoadPatience);
 }
@@ -75,6 +86,11 @@ std::optional<Reject> Scheduler::Body::NotLoadable(const Request& request,
   if (!Possible(model)) {
     return Reject{
         request.id, End::kRejected, Code::kResourceExhausted, RejectReason::kNeverFits, {}, {}, {}};
+  }
+  if (TooLargeFor(request.tenant, model) && model.waiting == 0 && !HasVariants(model)) {
+    return Reject{
+        request.id, End::kRejected, Code::kResourceExhausted, RejectReason::kTenantMemory, {}, {},
+        {}};
   }
   if (model.memory.retry_at <= now_) return std::nullopt;
   return Reject{request.id,
@@ -108,6 +124,9 @@ void Scheduler::Body::TendMemory() {
   if (!stirred_) return;
   stirred_ = false;
   tend_at_ = Instant::Max();
+  GiveUpLoads();
+  UnloadIdle();
+  if (tenants_capped_) KeepTenantsWithin();
   if (Free() < Bytes()) GiveBack(Bytes() - Free());
   while (loading_ < settings_.loads_max) {
     const std::optional<ModelId> next = NextLoad();
@@ -121,6 +140,58 @@ void Scheduler::Body::TendMemory() {
   }
 }
 
+/// Nobody waits for these any more, and others wait for their turn or their room. Each model's next
+/// load is carried through then, or bounds shorter than loads would keep all of them out for ever.
+void Scheduler::Body::GiveUpLoads() {
+  if (loading_ == 0 || (loads_waiting_.empty() && Free() >= Bytes())) return;
+  for (std::size_t i = 0; i < models_.size(); ++i) {
+    ModelRecord& model = models_[i];
+    ModelMemory& memory = model.memory;
+    const bool may = model.state == ModelRecord::State::kLoading && model.served &&
+                     model.waiting == 0 && memory.for_requests && !memory.load_given_up;
+    if (!may || std::exchange(memory.load_stopped, true)) continue;
+    out_->actions.push_back(StopLoad{ModelId{static_cast<std::uint32_t>(i)}});
+  }
+}
+
+void Scheduler::Body::LoadGivenUp(ModelId id, ModelRecord& model) {
+  model.state = ModelRecord::State::kOut;
+  model.memory.held = Bytes();
+  model.memory.load_stopped = false;
+  model.memory.load_given_up = true;
+  if (room_for_ == id) room_for_ = kNoModelId;
+  Reckon();
+  Stir();
+  if (HasVariants(model)) MoveWaiting(id);
+  if (model.waiting > 0) loads_waiting_.push_back(id);
+  UnloadIfDone(id);
+}
+
+/// Has nobody asked for the model for as long as it may stay so?
+bool Scheduler::Body::LongIdle(const ModelRecord& model) const {
+  const Duration idle = model.settings.idle_unload;
+  return idle > Duration() && now_ - FirstOf(model).memory.last_used >= idle;
+}
+
+void Scheduler::Body::UnloadIdle() {
+  for (std::size_t i = 0; i < models_.size(); ++i) {
+    const ModelRecord& model = models_[i];
+    const ModelSettings& settings = model.settings;
+    if (!InMemory(model) || settings.idle_unload == Duration() || settings.pinned) continue;
+    if (model.unload_wanted) continue;
+    const bool used = model.waiting > 0 || model.running > 0;
+    const Instant since = std::max(FirstOf(model).memory.last_used, model.memory.since);
+    const Instant due = (used ? now_ : since) + settings.idle_unload;
+    if (due > now_) {
+      tend_at_ = std::min(tend_at_, due);
+      continue;
+    }
+    const ModelId id{static_cast<std::uint32_t>(i)};
+    if (out_->with_reasons) NoteEvict(id, std::nullopt, Bytes(), EvictReason::kIdle);
+    Leave(id);
+  }
+}
+
 std::optional<ModelId> Scheduler::Body::NextLoad() {
   if (std::ranges::find(loads_waiting_, room_for_) != loads_waiting_.end()) return room_for_;
   room_for_ = kNoModelId;
@@ -131,10 +202,11 @@ std::optional<ModelId> Scheduler::Body::NextLoad() {
 
 Scheduler::Body::Room Scheduler::Body::MakeRoom(ModelId id) {
   const ModelRecord& model = models_[ToIndex(id)];
-  if (!Possible(model)) {
-    RefuseLoad(id, RejectReason::kNeverFits);
+  if (!PossibleNow(model)) {
+    RefuseLoad(id, Possible(model) ? RejectReason::kNoRoom : RejectReason::kNeverFits);
     return Room::kNever;
   }
+  if (const Room room = RoomOfTenant(id); room != Room::kNow) return room;
   if (NeedOf(model) <= Free()) return Room::kNow;
   if (OnlyPinnedAndShort()) {
     RefuseLoad(id, RejectReason::kNoRoom);
@@ -221,7 +293,7 @@ bool Scheduler::Body::MayBeExpected(const ModelRecord& first) const {
     const ModelRecord& model = models_[ToIndex(id)];
     if (!model.served) continue;
     if (model.state != ModelRecord::State::kOut) return false;
-    possible = possible || (Possible(model) && model.memory.retry_at <= now_);
+    possible = possible || (PossibleNow(model) && model.memory.retry_at <= now_);
   }
   return possible;
 }
@@ -246,8 +318,8 @@ void Scheduler::Body::Improve() {
     const ModelId id = VariantAt(change);
     if (id == kNoModelId || view_models_[change.model].held) continue;
     const ModelRecord& model = models_[ToIndex(id)];
-    if (model.state != ModelRecord::State::kOut || model.unload_wanted || !Possible(model) ||
-        model.memory.retry_at > now_) {
+    if (model.state != ModelRecord::State::kOut || model.unload_wanted || !PossibleNow(model) ||
+        model.memory.retry_at > now_ || LongIdle(model)) {
       continue;
     }
     const ModelId there = InPlaceOf(model);
@@ -266,6 +338,9 @@ void Scheduler::Body::KeepLeaving() {
     if (InPlaceOf(model) != kNoModelId) continue;
     model.state = ModelRecord::State::kReady;
     model.memory.due = Instant::Max();
+    if (const Duration idle = model.settings.idle_unload; idle > Duration()) {
+      tend_at_ = std::min(tend_at_, now_ + idle);
+    }
     TouchAll(model);
   }
 }
@@ -280,6 +355,7 @@ void Scheduler::Body::EndLoading(ModelRecord& model, const LoadFinished& event, 
   memory.due = Instant::Max();
   memory.retry_at = Instant();
   memory.backoff = Duration();
+  memory.load_stopped = memory.load_given_up = false;
   Credit(model);
   Reckon();
   Stir();
@@ -330,7 +406,7 @@ void Scheduler::Body::RefuseLoad(ModelId id, RejectReason reason) {
     out_->actions.push_back(StartUnload{id});
     return;
   }
-  if (reason == RejectReason::kNeverFits) {
+  if (reason == RejectReason::kNeverFits || reason == RejectReason::kTenantMemory) {
     RefuseWaiting(model, Code::kResourceExhausted, reason, {});
   } else {
     RefuseWaiting(model, Code::kUnavailable, reason, kRetryLeast);

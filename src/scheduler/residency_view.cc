@@ -28,7 +28,8 @@ bool Scheduler::Body::Holds(const ModelRecord& model, bool others_wait) const {
 void Scheduler::Body::FillModel(ModelId id, const ModelRecord* asked, bool others_wait) {
   const ModelRecord& model = models_[ToIndex(id)];
   view_first_.push_back(view_variants_.size());
-  if (model.Several()) {
+  // Before its first load it is one network, whatever else is to come.
+  if (model.Several() && model.served) {
     const bool is_asked = asked != nullptr && asked->served && asked->family == id;
     return is_asked ? FillAsked(model, *asked) : FillVariants(model, others_wait);
   }
@@ -76,7 +77,7 @@ void Scheduler::Body::FillVariants(const ModelRecord& first, bool others_wait) {
   candidates_.clear();
   for (const ModelId id : first.variants) {
     const ModelRecord& model = models_[ToIndex(id)];
-    const bool usable = Answers(id) && Possible(model) && model.accuracy > 0;
+    const bool usable = Answers(id) && PossibleNow(model) && model.accuracy > 0;
     if (!usable && id != resident && model.family != id) continue;
     const Bytes size = std::max(model.memory.size, model.memory.held);
     candidates_.push_back({id, size, model.accuracy});
@@ -111,6 +112,7 @@ void Scheduler::Body::FillAsked(const ModelRecord& first, const ModelRecord& ask
       named = named || requests_[index].named;
     });
   }
+  const std::optional<TenantId> tenant = OnlyTenantWaiting(asked);
   candidates_.clear();
   const auto add = [&](ModelId id) {
     const ModelRecord& model = models_[ToIndex(id)];
@@ -119,7 +121,8 @@ void Scheduler::Body::FillAsked(const ModelRecord& first, const ModelRecord& ask
   for (const ModelId id : first.variants) {
     const ModelRecord& model = models_[ToIndex(id)];
     const bool out = model.served && model.state == ModelRecord::State::kOut;
-    if (named || !out || !Possible(model) || model.memory.retry_at > now_) continue;
+    if (named || !out || !PossibleNow(model) || model.memory.retry_at > now_) continue;
+    if (tenant && TooLargeFor(*tenant, model)) continue;
     // In time for the first who waits, if another one is.
     const bool late = asked.waiting > 0 && now_ + model.memory.load_takes > asked.memory.due;
     const bool accurate = model.accuracy >= floor && (model.accuracy > 0 || model.family == id);
@@ -223,7 +226,7 @@ std::size_t Scheduler::Body::FillView(const ModelRecord* asked, bool others_wait
   view_.now = now_;
   view_.window = kForecastWindow;
   view_.horizon = kForecastHorizon;
-  view_.total = settings_.memory - reserve_;
+  view_.total = std::max(limit_ - reserve_, Bytes());
   view_.free = std::max(Free(), Bytes());
   view_.load_penalty_per_mille =
       std::ranges::any_of(models_, &ModelRecord::Several) ? kLoadPenaltyPerMille : 0;

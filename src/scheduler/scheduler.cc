@@ -20,6 +20,11 @@ const ModelSettings* Scheduler::SettingsOf(ModelId model) const {
   const ModelRecord* record = std::as_const(*body_).FindModel(model);
   return record == nullptr ? nullptr : &record->settings;
 }
+const ArrivalHistory* Scheduler::HistoryOf(ModelId model) const {
+  const ModelRecord* record = std::as_const(*body_).FindModel(model);
+  const bool known = record != nullptr && record->memory.history.requests > 0;
+  return known ? &record->memory.history : nullptr;
+}
 EndCounts Scheduler::Ends() const { return body_->ends(); }
 std::uint32_t Scheduler::Waiting(ModelId model) const { return body_->Waiting(model); }
 std::uint32_t Scheduler::Running() const { return body_->Running(); }
@@ -34,6 +39,7 @@ Scheduler::Body::Body(SchedulerSettings settings)
       slots_(settings_.slots, settings_.inline_beyond_slots_max) {
   accounts_.Configure(settings_.node.tenants);
   UsePolicies(settings_.node.policies);
+  limit_ = settings_.memory;
   if (Limited()) Reckon();
 }
 
@@ -73,7 +79,9 @@ ModelRecord* Scheduler::Body::FindModel(ModelId model) {
 void Scheduler::Body::SetWake() {
   // A timer that has rung, or is about to, is no longer counted on.
   if (armed_ <= now_) armed_ = Instant::Max();
-  const Instant due = std::min(queues_.NextDue(), tend_at_);
+  // What was queued anew while this crank went on may be due already.
+  const Instant soonest = now_ + Duration::Nanoseconds(1);
+  const Instant due = std::max(std::min(queues_.NextDue(), tend_at_), soonest);
   if (due >= armed_) return;
   armed_ = due;
   out_->actions.push_back(WakeAt{due});

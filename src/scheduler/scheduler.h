@@ -55,6 +55,7 @@ struct EndCounts {
 /// The account of memory. Zero while it has no limit.
 struct MemoryFacts {
   Bytes limit;
+  Bytes left;     ///< Of the limit, what other programs leave; `free` counts from here.
   Bytes models;   ///< In memory, on their way in, or not yet out.
   Bytes reserve;  ///< For the runs of the models in memory: the greatest peaks, one for each slot.
   Bytes free;     ///< The rest; negative when models took more than was expected of them.
@@ -77,6 +78,9 @@ class Scheduler {
   /// Null when no model with this number is there. Valid until the next crank.
   const ModelSettings* SettingsOf(ModelId model) const;
   EndCounts Ends() const;
+  /// What is known of the model's requests while memory is limited; null: nothing. Until the next
+  /// crank.
+  const ArrivalHistory* HistoryOf(ModelId model) const;
   /// Requests that wait for a run of this model (for the metrics).
   std::uint32_t Waiting(ModelId model) const;
   /// Runs that have begun and not ended.

@@ -53,6 +53,7 @@ inline std::string Line(const Action& action, const ActionList& list) {
     std::string operator()(const StartLoad& load) const { return "load " + Number(load.model); }
     std::string operator()(const StartUnload& load) const { return "unload " + Number(load.model); }
     std::string operator()(const StartEvict& evict) const { return "evict " + Number(evict.model); }
+    std::string operator()(const StopLoad& stop) const { return "stop load " + Number(stop.model); }
     std::string operator()(const WakeAt& wake) const {
       return "wake " + std::to_string(wake.at.nanoseconds() / 1'000);
     }

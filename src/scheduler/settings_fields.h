@@ -18,8 +18,8 @@ inline constexpr TimeoutAction kLastOf<TimeoutAction> = TimeoutAction::kDelay;
 
 template <typename Archive>
 void VisitFields(Archive& archive, Either<Tenant> auto& tenant) {
-  auto& [name, weight, latency_bound, waiting_max, accuracy_min] = tenant;
-  archive(name, weight, latency_bound, waiting_max, accuracy_min);
+  auto& [name, weight, latency_bound, waiting_max, accuracy_min, memory_max] = tenant;
+  archive(name, weight, latency_bound, waiting_max, accuracy_min, memory_max);
 }
 
 template <typename Archive>
@@ -50,8 +50,8 @@ void VisitFields(Archive& archive, Either<DynamicBatching> auto& window) {
 
 template <typename Archive>
 void VisitFields(Archive& archive, Either<ModelSettings> auto& model) {
-  auto& [rows_max, cores, batching, window, pinned, accuracy_min] = model;
-  archive(rows_max, cores, batching, window, pinned, accuracy_min);
+  auto& [rows_max, cores, batching, window, pinned, accuracy_min, idle_unload] = model;
+  archive(rows_max, cores, batching, window, pinned, accuracy_min, idle_unload);
 }
 
 template <typename Archive>

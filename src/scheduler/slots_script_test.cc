@@ -185,11 +185,11 @@ TEST(Loads, ARequestThatExpiredInItsQueueKeepsNoModelLoaded) {
 TEST(Loads, AnUnloadThatOvertakesTheLoadFollowsItAtOnce) {
   Script script(Slots(1));
   script.Crank(10, {LoadWanted{At(10), ModelId{0}}, LoadWanted{At(10), ModelId{1}}});
-  EXPECT_EQ(script.Crank(20, {UnloadWanted{At(20), ModelId{0}}}), Lines{});
+  EXPECT_EQ(script.Crank(20, {UnloadWanted{At(20), ModelId{0}}}), Lines{"stop load 0"});
   EXPECT_EQ(script.Crank(25, {UnloadWanted{At(25), ModelId{1}}}), Lines{"unload 1"})
       << "not begun: never begins";
-  EXPECT_EQ(script.Crank(30, {LoadFinished{At(30), ModelId{0}, {}, {}, {}, {}}}),
-            Lines{"unload 0"});
+  EXPECT_EQ(script.Crank(30, {LoadFinished{At(30), ModelId{0}, {}, {}, {}, {}}}), Lines{"unload 0"})
+      << "too late to be stopped";
 }
 
 }  // namespace

@@ -4,6 +4,7 @@
 #include <array>
 #include <bit>
 
+#include "scheduler/history_fields.h"
 #include "scheduler/residency_times.h"
 #include "scheduler/settings_fields.h"
 
@@ -153,16 +154,12 @@ void Snapshot::VisitEstimates(auto& archive, auto& estimates) {
 
 void Snapshot::VisitMemory(auto& archive, auto& memory) {
   auto& [size, held, peak, load_peak, load_takes, load_began, since, due, retry_at, backoff,
-         last_used, expected, credit, ran, tested, history] = memory;
+         last_used, expected, credit, ran, user, shared, for_requests, load_stopped, load_given_up,
+         tested, history] = memory;
   archive(size, held, peak, load_peak, load_takes, load_began, since, due, retry_at, backoff,
-          last_used, expected, credit, ran, tested.until, tested.chance, tested.constant,
-          tested.open);
-  archive(history.requests, history.first, history.last, history.last_interval,
-          history.average_interval, history.mean_interval, history.weight, history.foreseen,
-          history.unforeseen);
-  for (auto& count : history.intervals) archive(count);
-  for (auto& count : history.foreseen_after) archive(count);
-  for (auto& count : history.unforeseen_after) archive(count);
+          last_used, expected, credit, ran, user, shared, for_requests, load_stopped, load_given_up,
+          tested.until, tested.chance, tested.constant, tested.open);
+  VisitHistory(archive, history);
 }
 
 void Snapshot::VisitModel(auto& archive, auto& model) {
@@ -275,12 +272,15 @@ void Snapshot::ReadRanks(FieldReader& reader, RequestQueues& queues) {
 void Snapshot::VisitBody(auto& archive, auto& body) {
   archive(body.ends_, body.sequence_, body.next_run_, body.draining_, body.drained_, body.armed_,
           body.loads_waiting_, body.stirred_, body.tend_at_, body.room_for_, body.grow_to_,
-          body.credit_floor_);
+          body.credit_floor_, body.limit_);
   auto score = std::bit_cast<std::array<std::int64_t, 3>>(body.score_);
   archive(score[0], score[1], score[2]);
   if constexpr (std::remove_reference_t<decltype(archive)>::kReads) {
     for (const std::int64_t sum : score) {
       if (sum < 0 || sum > kCreditMax) return archive.Fail("a score is out of range");
+    }
+    if (body.limit_ < Bytes() || body.limit_ > body.settings_.memory) {
+      return archive.Fail("the memory that is left is out of range");
     }
     if (body.credit_floor_ < 0 || body.credit_floor_ > kCreditMax) {
       return archive.Fail("a credit is out of range");

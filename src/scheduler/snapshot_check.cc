@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "scheduler/history_fields.h"
 #include "scheduler/residency_times.h"
 #include "scheduler/snapshot.h"
 
@@ -206,19 +207,20 @@ const char* Snapshot::CheckMemory(const Scheduler::Body& body, const ModelRecord
   for (const Bytes size : {memory.size, memory.held, memory.peak, memory.load_peak}) {
     if (size < Bytes() || size > kModelBytesMax) return "a model's size is out of range";
   }
-  const ArrivalHistory& history = memory.history;
-  for (const Duration span : {memory.load_takes, memory.backoff, history.last_interval,
-                              history.average_interval, history.mean_interval}) {
+  if (!SoundHistory(memory.history, body.now_)) return "a model's history is out of range";
+  for (const Duration span : {memory.load_takes, memory.backoff}) {
     if (span < Duration() || span > Duration::Max() / 8) return "a model's time is out of range";
   }
-  for (const Instant at :
-       {memory.load_began, memory.since, memory.last_used, history.first, history.last}) {
+  for (const Instant at : {memory.load_began, memory.since, memory.last_used}) {
     if (at < Instant() || at > body.now_) return "a model was used in the future";
   }
   const bool sane = memory.credit >= 0 && memory.credit <= kCreditMax &&
                     memory.tested.chance >= 0 && memory.tested.chance <= 1'000'000 &&
                     memory.tested.constant >= 0 && memory.tested.constant <= 1'000'000;
   if (!sane) return "a model's credit is out of range";
+  if (memory.user && ToIndex(*memory.user) >= body.accounts_.accounts_.size()) {
+    return "a model is used by no tenant";
+  }
   const bool goes = model.state == State::kLeaving || model.state == State::kEvicting ||
                     model.state == State::kOut;
   if (goes && (!body.Limited() || !model.served)) return "a model left memory that has no limit";

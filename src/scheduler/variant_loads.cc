@@ -30,6 +30,7 @@ Scheduler::Body::Room Scheduler::Body::MakeRoomAmong(ModelId& id) {
   if (chosen == kNoModelId) return NoVariantFits(id, place, own_is_held);
   if (chosen != id) MoveWaiting(id, chosen);
   id = chosen;
+  if (const Room room = RoomOfTenant(id); room != Room::kNow) return room;
   aim_ = chosen;
   Bytes lacking = NeedOf(models_[ToIndex(id)]) - Free();
   if (lacking <= Bytes()) return Room::kNow;
@@ -51,13 +52,13 @@ Scheduler::Body::Room Scheduler::Body::MakeRoomAmong(ModelId& id) {
 Scheduler::Body::Room Scheduler::Body::NoVariantFits(ModelId id, std::size_t place,
                                                      bool own_is_held) {
   const ModelRecord& model = models_[ToIndex(id)];
-  if (Possible(model) && own_is_held) {
+  if (PossibleNow(model) && own_is_held) {
     const ModelRecord& present = models_[ToIndex(InPlaceOf(model))];
     if (StaysUntil(present) > now_) tend_at_ = std::min(tend_at_, StaysUntil(present));
     LookAgain(place);
     return Room::kLater;
   }
-  if (Possible(model) && SomebodyHolds(place)) {
+  if (PossibleNow(model) && SomebodyHolds(place)) {
     LookAgain(place);
     return Room::kLater;
   }
@@ -98,7 +99,7 @@ ModelId Scheduler::Body::BetterThatFits() {
       const ModelId there = InPlaceOf(model);
       if (there == kNoModelId || IsReplaced(models_[ToIndex(there)])) continue;
       const ModelRecord& present = models_[ToIndex(there)];
-      if (model.accuracy <= present.accuracy || !Possible(model)) continue;
+      if (model.accuracy <= present.accuracy || !PossibleNow(model)) continue;
       const bool idle = present.waiting == 0 && present.running == 0;
       const Bytes gives = idle ? present.memory.held : Bytes();
       if (NeedOf(model) > Free() + gives) continue;

@@ -162,7 +162,7 @@ ModelId Scheduler::Body::WaitsFor(const Request& request) const {
       case State::kLoading: return 4;
       case State::kLeaving: return 3;
       case State::kEvicting: return 2;
-      default: return model.memory.retry_at <= now_ && Possible(model) ? 1 : 0;
+      default: return model.memory.retry_at <= now_ && PossibleNow(model) ? 1 : 0;
     }
   };
   ModelId best = kNoModelId;

@@ -22,12 +22,15 @@ Bytes ExpectedOf(Bytes files) { return files + Bytes(files.count() / 10 * 3); }
 /// network of 22 MiB nearly ten times as much was seen.
 Bytes UnmeasuredLoadPeak(Bytes files) { return Bytes(files.count() * 10); }
 
+Status UnloadedMeanwhile() { return Status(Code::kCancelled, "it was unloaded meanwhile"); }
+
 Bytes Taken(const LoadFacts& facts) { return facts.anonymous + facts.mapped; }
 
 }  // namespace
 
-ModelSettings Controller::SettingsOf(const ModelConfig& config, const VariantUse& use) {
+ModelSettings Controller::SettingsOf(const ModelConfig& config, const VariantUse& use) const {
   ModelSettings settings;
+  settings.idle_unload = use.idle_unload.value_or(options_.idle_unload);
   settings.pinned = use.pinned;
   settings.accuracy_min = use.accuracy_min;
   settings.rows_max = std::max(1, config.max_batch_size);
@@ -88,6 +91,14 @@ void Controller::Load(std::string model, LoadOverride override_, Done done) {
 }
 
 void Controller::Unload(std::string model, Done done) {
+  {
+    // A load of it that is under way is in the way of the rest.
+    std::lock_guard lock(stops_mutex_);
+    for (const auto& [id, name] : first_loads_) {
+      const auto found = stops_.find(id);
+      if (name == model && found != stops_.end()) found->second->store(true);
+    }
+  }
   thread_.Post([this, model = std::move(model), done = std::move(done)] { DoUnload(model, done); });
 }
 
@@ -96,7 +107,24 @@ void Controller::Poll() {
 }
 
 void Controller::StartLoad(ModelId model) {
-  thread_.Post([this, model] { DoLoad(model); });
+  auto stop = std::make_shared<std::atomic<bool>>(false);
+  {
+    std::lock_guard lock(stops_mutex_);
+    stops_[model] = stop;
+  }
+  thread_.Post([this, model, stop] {
+    DoLoad(model, *stop);
+    std::lock_guard lock(stops_mutex_);
+    first_loads_.erase(model);
+    if (const auto found = stops_.find(model); found != stops_.end() && found->second == stop) {
+      stops_.erase(found);
+    }
+  });
+}
+
+void Controller::StopLoad(ModelId model) {
+  std::lock_guard lock(stops_mutex_);
+  if (const auto found = stops_.find(model); found != stops_.end()) found->second->store(true);
 }
 
 void Controller::StartUnload(ModelId model) {
@@ -150,8 +178,11 @@ void Controller::BeginChange(const std::string& model, const LoadOverride& overr
     }
     LoadWanted wanted{MonotonicNow(), id, load.expected, load.load_peak, load.run_peak};
     wanted.accuracy = load.use.accuracy.milli;
+    auto history = links_.find_history(model, load.file.version);
     pending_[id] = std::move(load);
+    NoteFirstLoad(id, model);
     links_.tell(wanted);
+    if (history) links_.tell(HistoryKnown{MonotonicNow(), id, std::move(history)});
   }
 }
 
@@ -199,12 +230,24 @@ void Controller::FailName(const std::string& model, const Status& why, const Don
   if (done) done(why);
 }
 
+void Controller::NoteFirstLoad(ModelId id, const std::string& model) {
+  std::lock_guard lock(stops_mutex_);
+  first_loads_[id] = model;
+}
+
 void Controller::RefuseLoad(ModelId id) {
+  {
+    std::lock_guard lock(stops_mutex_);
+    first_loads_.erase(id);
+  }
   PendingLoad load = std::move(pending_.extract(id).mapped());
-  const Status why = ResourceExhausted(
-      "the network takes more memory than the server may use: " +
-      SizeText(std::max(load.expected, load.load_peak)) + " while it is loaded, of " +
-      SizeText(options_.memory.models) + " for all models and runs");
+  const Status why =
+      load.change->withdrawn
+          ? UnloadedMeanwhile()
+          : ResourceExhausted("the network takes more memory than the server may use: " +
+                              SizeText(std::max(load.expected, load.load_peak)) +
+                              " while it is loaded, of " + SizeText(options_.memory.models) +
+                              " for all models and runs");
   if (load.variant) {
     DropVariant(load, why);
   } else {
@@ -224,15 +267,15 @@ void Controller::FailVersion(PendingLoad& load, const Status& why) {
   version.too_large = why.code() == Code::kResourceExhausted;
 }
 
-void Controller::DoLoad(ModelId id) {
+void Controller::DoLoad(ModelId id, const std::atomic<bool>& stop) {
   if (const auto known = known_.find(id); known != known_.end()) {
-    LoadAgain(id, known->second);
+    LoadAgain(id, known->second, stop);
     return;
   }
-  if (pending_.at(id).variant) return DoLoadVariant(id);
+  if (pending_.at(id).variant) return DoLoadVariant(id, stop);
   PendingLoad load = std::move(pending_.extract(id).mapped());
   Change& change = *load.change;
-  const Status status = LoadVersion(id, load);
+  const Status status = LoadVersion(id, load, stop);
   if (!status.ok()) {
     FailVersion(load, status);
     backend_.Trim();
@@ -245,10 +288,11 @@ void Controller::DoLoad(ModelId id) {
   if (options_.memory.limited()) malloc_trim(0);
 }
 
-Status Controller::LoadVersion(ModelId id, PendingLoad& load) {
+Status Controller::LoadVersion(ModelId id, PendingLoad& load, const std::atomic<bool>& stop) {
   const Instant began = MonotonicNow();
   Account(id, std::max(load.expected, load.load_peak));
-  Result<std::unique_ptr<Executor>> executor = LoadNetwork(load.file, load.config, load.form_stamp);
+  Result<std::unique_ptr<Executor>> executor =
+      LoadNetwork(load.file, load.config, load.form_stamp, stop);
   COTENANT_RETURN_IF_ERROR(executor.status());
   COTENANT_RETURN_IF_ERROR(CheckFits(**executor));
   const ModelSignature signature = (*executor)->signature();
@@ -309,6 +353,7 @@ void Controller::FinishChange(Change& change) {
                   " is at UNAVAILABLE state: " + version.reason + ";\n";
     }
   }
+  if (change.withdrawn) return FinishWithdrawn(change);
   std::vector<std::shared_ptr<ServedModel>> before;
   links_.tables.Update([&](ModelTable& table) {
     ModelTable::Name& name = table.names[change.name];
@@ -327,6 +372,26 @@ void Controller::FinishChange(Change& change) {
   change.done(failures.empty() ? Status()
                                : InvalidArgument("load failed for model " + Quoted(change.name) +
                                                  ": " + failures));
+}
+
+/// What was on its way is unloaded: those that have begun already, when they are there.
+void Controller::FinishWithdrawn(Change& change) {
+  std::vector<std::shared_ptr<ServedModel>> served;
+  for (ModelTable::VersionState& version : change.versions) {
+    if (version.served) served.push_back(std::move(version.served));
+  }
+  Withdraw(std::move(served));
+  if (change.done) change.done(UnloadedMeanwhile());
+}
+
+void Controller::WithdrawPending(const std::string& model) {
+  std::vector<ModelId> unwanted;
+  for (const auto& [id, load] : pending_) {
+    if (load.change->name != model) continue;
+    load.change->withdrawn = true;
+    unwanted.push_back(id);
+  }
+  for (const ModelId id : unwanted) links_.tell(UnloadWanted{MonotonicNow(), id});
 }
 
 void Controller::Withdraw(std::vector<std::shared_ptr<ServedModel>> served) {
@@ -360,6 +425,7 @@ void Controller::DoUnload(const std::string& model, const Done& done) {
   });
   fingerprints_.erase(model);
   overrides_.erase(model);
+  WithdrawPending(model);
   Withdraw(std::move(served));
   if (known) LogInfo("model " + Quoted(model) + " was unloaded");
   // As in Triton, unloading what is not loaded is no error.

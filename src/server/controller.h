@@ -14,6 +14,7 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <mutex>
 #include <optional>
 #include <string>
 #include <vector>
@@ -36,6 +37,9 @@ struct ControllerLinks {
   ModelTables& tables;
   std::function<void(Event)> tell;    ///< Hands an event to the brain and carries its actions out.
   std::function<void()> await_lanes;  ///< Returns when no lane resolves from an older table.
+  /// What was learnt of a version's requests before; null: nothing.
+  std::function<std::shared_ptr<const ArrivalHistory>(const std::string&, std::int64_t)>
+      find_history;
 };
 
 class Controller {
@@ -50,10 +54,15 @@ class Controller {
   void Load(std::string model, LoadOverride override_, Done done);
   void Unload(std::string model, Done done);
   void Poll();
+  /// Other slow work, on the load thread.
+  void Do(std::function<void()> work) { thread_.Post(std::move(work)); }
   /// The brain's actions.
   void StartLoad(ModelId model);
   void StartEvict(ModelId model);
   void StartUnload(ModelId model);
+  void StopLoad(ModelId model);
+  /// So much of the budget is left to other programs: that much less is kept for runs to come.
+  void GiveUp(Bytes bytes);
   /// Finishes the task at hand and drops the rest.
   void Stop() { thread_.Stop(); }
 
@@ -68,6 +77,7 @@ class Controller {
     std::size_t loading = 0;
     std::vector<ModelTable::VersionState> versions;
     Done done;
+    bool withdrawn = false;  ///< Its model was unloaded meanwhile.
   };
   struct PendingLoad {
     std::shared_ptr<Change> change;
@@ -100,27 +110,33 @@ class Controller {
 
   void BeginChange(const std::string& model, const LoadOverride& override_, Done done);
   PendingLoad Prepare(const std::string& model, VersionFile file, const ModelConfig& config);
-  void DoLoad(ModelId id);
+  /// Set when the load is to be given up; read on the load thread, also inside the load.
+  using StopFlag = std::shared_ptr<std::atomic<bool>>;
+  void DoLoad(ModelId id, const std::atomic<bool>& stop);
+  void NoteFirstLoad(ModelId id, const std::string& model);
   void RefuseLoad(ModelId id);
   void FailVersion(PendingLoad& load, const Status& why);
-  Status LoadVersion(ModelId id, PendingLoad& load);
-  static ModelSettings SettingsOf(const ModelConfig& config, const VariantUse& use);
+  Status LoadVersion(ModelId id, PendingLoad& load, const std::atomic<bool>& stop);
+  ModelSettings SettingsOf(const ModelConfig& config, const VariantUse& use) const;
   // controller_variants.cc
   void WantVariants(ModelId id, const PendingLoad& main,
                     const std::shared_ptr<ServedModel>& served);
-  void DoLoadVariant(ModelId id);
-  Status LoadVariant(ModelId id, PendingLoad& load);
+  void DoLoadVariant(ModelId id, const std::atomic<bool>& stop);
+  Status LoadVariant(ModelId id, PendingLoad& load, const std::atomic<bool>& stop);
   /// The model serves without it.
   void DropVariant(PendingLoad& load, const Status& why);
-  void LoadAgain(ModelId id, Known& known);
+  void LoadAgain(ModelId id, Known& known, const std::atomic<bool>& stop);
+  void LoadStopped(ModelId id, ServedModel& served);
   void FailAgain(ModelId id, ServedModel& served, const Status& why);
   void Estimate(PendingLoad& load);
   std::uint64_t FormStamp(const VersionFile& file);
   /// The prepared form while its files are what they were; else, with a warning, as shipped, from
   /// now on.
   Result<std::unique_ptr<Executor>> LoadNetwork(VersionFile& file, const ModelConfig& config,
-                                                std::uint64_t form_stamp);
-  Result<std::unique_ptr<Executor>> LoadSame(ModelId id, Known& known);
+                                                std::uint64_t form_stamp,
+                                                const std::atomic<bool>& stop);
+  Result<std::unique_ptr<Executor>> LoadSame(ModelId id, Known& known,
+                                             const std::atomic<bool>& stop);
   /// Is a reload on its way? Requests that still wait for the old network, which is out of memory,
   /// are then answered from the new files rather than not at all.
   bool BeingReplaced(ModelId id, const Known& known) const;
@@ -131,7 +147,10 @@ class Controller {
   void Free(std::shared_ptr<ServedModel> served, std::function<void()> out);
   /// What the model takes of the budget from now on; zero: nothing.
   void Account(ModelId id, Bytes taken);
+  void KeepWithin();
   void FinishChange(Change& change);
+  void FinishWithdrawn(Change& change);
+  void WithdrawPending(const std::string& model);
   void FailName(const std::string& model, const Status& why, const Done& done);
   void Withdraw(std::vector<std::shared_ptr<ServedModel>> served);
   void DoUnload(const std::string& model, const Done& done);
@@ -150,6 +169,11 @@ class Controller {
   std::map<ModelId, ModelSignature> signatures_;  ///< Of models with variants.
   std::map<ModelId, Known> known_;  ///< Those that may be evicted; none without a budget.
   std::map<ModelId, Bytes> taken_;
+  Bytes given_up_;
+  std::mutex stops_mutex_;
+  std::map<ModelId, StopFlag>
+      stops_;  ///< Of loads that wait for the load thread, or are under way.
+  std::map<ModelId, std::string> first_loads_;  ///< Not done yet, by the model's name.
   std::map<ModelId, std::shared_ptr<ServedModel>> leaving_;
   std::size_t startup_left_ = 0;
   std::function<void(bool)> loaded_;

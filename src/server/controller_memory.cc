@@ -62,9 +62,20 @@ void Controller::Account(ModelId id, Bytes taken) {
   } else {
     taken_.erase(id);
   }
-  Bytes left = budget.models;
+  KeepWithin();
+}
+
+void Controller::KeepWithin() {
+  Bytes left = options_.memory.models - given_up_;
   for (const auto& [model, bytes] : taken_) left -= bytes;
   backend_.KeepWithin(std::max(left, Bytes()));
+}
+
+void Controller::GiveUp(Bytes bytes) {
+  thread_.Post([this, bytes] {
+    given_up_ = bytes;
+    KeepWithin();
+  });
 }
 
 Status Controller::CheckFits(const Executor& executor) const {
@@ -76,12 +87,21 @@ Status Controller::CheckFits(const Executor& executor) const {
       SizeText(budget.models) + " for all models and runs");
 }
 
-void Controller::LoadAgain(ModelId id, Known& known) {
+void Controller::LoadStopped(ModelId id, ServedModel& served) {
+  served.SetResidence(Residence::kOut);
+  backend_.Trim();
+  malloc_trim(0);
+  Account(id, Bytes());
+  links_.tell(LoadFailed{MonotonicNow(), id, Code::kCancelled});
+}
+
+void Controller::LoadAgain(ModelId id, Known& known, const std::atomic<bool>& stop) {
   ServedModel& served = *known.served;
   const Instant began = MonotonicNow();
   served.SetResidence(Residence::kLoading);
   Account(id, std::max(Taken(served.facts()), known.load_peak));
-  Result<std::unique_ptr<Executor>> executor = LoadSame(id, known);
+  Result<std::unique_ptr<Executor>> executor = LoadSame(id, known, stop);
+  if (stop.load() && executor.status().code() == Code::kCancelled) return LoadStopped(id, served);
   if (!executor.ok()) {
     FailAgain(id, served, executor.status());
     return;
@@ -119,8 +139,10 @@ std::uint64_t Controller::FormStamp(const VersionFile& file) {
 
 Result<std::unique_ptr<Executor>> Controller::LoadNetwork(VersionFile& file,
                                                           const ModelConfig& config,
-                                                          std::uint64_t form_stamp) {
-  if (!file.form || file.form->path.empty()) return backend_.Load(file, config);
+                                                          std::uint64_t form_stamp,
+                                                          const std::atomic<bool>& stop) {
+  if (stop.load()) return Status(Code::kCancelled, "nobody waits for it any more");
+  if (!file.form || file.form->path.empty()) return backend_.Load(file, config, &stop);
   ModelConfig prepared = config;
   if (file.form->graph_optimization_level >= 0) {
     prepared.runtime.graph_optimization_level = file.form->graph_optimization_level;
@@ -131,17 +153,18 @@ Result<std::unique_ptr<Executor>> Controller::LoadNetwork(VersionFile& file,
   Status why = FailedPrecondition("its files were changed or removed");
   if (FormStamp(file) == form_stamp) {
     Result<std::unique_ptr<Executor>> executor =
-        backend_.Load({file.version, file.form->path, nullptr}, prepared);
-    if (executor.ok()) return executor;
+        backend_.Load({file.version, file.form->path, nullptr}, prepared, &stop);
+    if (executor.ok() || executor.status().code() == Code::kCancelled) return executor;
     why = executor.status();
   }
   LogWarning("model " + Quoted(config.name) + " is served as shipped, because its prepared form '" +
              file.form->path + "' cannot be used: " + why.message());
   file.form.reset();
-  return backend_.Load(file, config);
+  return backend_.Load(file, config, &stop);
 }
 
-Result<std::unique_ptr<Executor>> Controller::LoadSame(ModelId id, Known& known) {
+Result<std::unique_ptr<Executor>> Controller::LoadSame(ModelId id, Known& known,
+                                                       const std::atomic<bool>& stop) {
   const auto changed = [&] {
     return FailedPrecondition(
         "its files were changed or removed; load the model again, or let the "
@@ -150,7 +173,7 @@ Result<std::unique_ptr<Executor>> Controller::LoadSame(ModelId id, Known& known)
   const std::uint64_t stamp = source_.FilesOf(known.file).stamp;
   if (stamp != known.files.stamp && !BeingReplaced(id, known)) return changed();
   Result<std::unique_ptr<Executor>> executor =
-      LoadNetwork(known.file, known.config, known.form_stamp);
+      LoadNetwork(known.file, known.config, known.form_stamp, stop);
   COTENANT_RETURN_IF_ERROR(executor.status());
   // Also when they changed while they were read.
   if (source_.FilesOf(known.file).stamp != stamp ||

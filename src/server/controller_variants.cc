@@ -50,6 +50,7 @@ void Controller::WantVariants(ModelId id, const PendingLoad& main,
     wanted.accuracy = Comparable(variant.accuracy, main.use.accuracy).milli;
     ++main.change->loading;
     pending_[own] = std::move(load);
+    NoteFirstLoad(own, main.change->name);
     links_.tell(wanted);
   }
 }
@@ -60,9 +61,9 @@ void Controller::DropVariant(PendingLoad& load, const Status& why) {
   load.main->DropVariant({load.variant->name, why.message()});
 }
 
-void Controller::DoLoadVariant(ModelId id) {
+void Controller::DoLoadVariant(ModelId id, const std::atomic<bool>& stop) {
   PendingLoad load = std::move(pending_.extract(id).mapped());
-  const Status status = LoadVariant(id, load);
+  const Status status = LoadVariant(id, load, stop);
   if (!status.ok()) {
     DropVariant(load, status);
     backend_.Trim();
@@ -75,10 +76,10 @@ void Controller::DoLoadVariant(ModelId id) {
   if (options_.memory.limited()) malloc_trim(0);
 }
 
-Status Controller::LoadVariant(ModelId id, PendingLoad& load) {
+Status Controller::LoadVariant(ModelId id, PendingLoad& load, const std::atomic<bool>& stop) {
   const Instant began = MonotonicNow();
   Account(id, std::max(load.expected, load.load_peak));
-  Result<std::unique_ptr<Executor>> executor = backend_.Load(load.file, load.config);
+  Result<std::unique_ptr<Executor>> executor = backend_.Load(load.file, load.config, &stop);
   COTENANT_RETURN_IF_ERROR(executor.status());
   COTENANT_RETURN_IF_ERROR(CheckFits(**executor));
   const ModelSignature signature = (*executor)->signature();

@@ -5,6 +5,7 @@
 #include <sys/timerfd.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <cstring>
@@ -31,17 +32,18 @@ Keeper::Keeper(std::function<void()> woken)
       wake_timer_(timerfd_create(CLOCK_MONOTONIC, TFD_NONBLOCK | TFD_CLOEXEC)),
       poll_timer_(timerfd_create(CLOCK_MONOTONIC, TFD_NONBLOCK | TFD_CLOEXEC)),
       tidy_timer_(timerfd_create(CLOCK_MONOTONIC, TFD_NONBLOCK | TFD_CLOEXEC)),
+      watch_timer_(timerfd_create(CLOCK_MONOTONIC, TFD_NONBLOCK | TFD_CLOEXEC)),
       stop_event_(eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC)) {}
 
 Keeper::~Keeper() {
   Stop();
-  for (int fd : {wake_timer_, poll_timer_, tidy_timer_, stop_event_}) {
+  for (int fd : {wake_timer_, poll_timer_, tidy_timer_, watch_timer_, alarm_, stop_event_}) {
     if (fd >= 0) close(fd);
   }
 }
 
 Status Keeper::Start() {
-  if (wake_timer_ < 0 || poll_timer_ < 0 || tidy_timer_ < 0 || stop_event_ < 0) {
+  if (std::min({wake_timer_, poll_timer_, tidy_timer_, watch_timer_, stop_event_}) < 0) {
     return Internal(std::string("cannot create the node's timers: ") + std::strerror(errno));
   }
   if (poll_) {
@@ -86,12 +88,41 @@ void Keeper::ArmTidy() {
   timerfd_settime(tidy_timer_, 0, &spec, nullptr);
 }
 
+void Keeper::SetWatch(Duration interval, int alarm, std::function<Duration()> watch) {
+  watch_interval_ = interval;
+  alarm_ = alarm;
+  watch_ = std::move(watch);
+}
+
+void Keeper::ArmWatch() {
+  if (!watch_ || watch_due_.exchange(true, std::memory_order_relaxed)) return;
+  SetWatchTimer(watch_interval_);
+}
+
+void Keeper::SetWatchTimer(Duration after) {
+  itimerspec spec{};
+  spec.it_value = ToTimespec(after.nanoseconds());
+  timerfd_settime(watch_timer_, 0, &spec, nullptr);
+}
+
+void Keeper::Watch() {
+  // First, so that a run which ends meanwhile asks anew.
+  watch_due_.store(false, std::memory_order_relaxed);
+  const Duration again = watch_();
+  // Runs that end meanwhile bring it forward.
+  const bool asked = watch_due_.load(std::memory_order_relaxed);
+  if (again > Duration() && !asked) SetWatchTimer(again);
+}
+
 void Keeper::Loop() {
   PrepareThread("keeper", 0);
-  std::array<pollfd, 4> fds = {{{wake_timer_, POLLIN, 0},
+  // poll() passes over a descriptor that is negative.
+  std::array<pollfd, 6> fds = {{{wake_timer_, POLLIN, 0},
                                 {poll_timer_, POLLIN, 0},
                                 {stop_event_, POLLIN, 0},
-                                {tidy_timer_, POLLIN, 0}}};
+                                {tidy_timer_, POLLIN, 0},
+                                {watch_timer_, POLLIN, 0},
+                                {alarm_, POLLPRI, 0}}};
   while (true) {
     if (::poll(fds.data(), fds.size(), -1) < 0) continue;  // Interrupted by a signal.
     if (fds[2].revents != 0) return;
@@ -109,6 +140,9 @@ void Keeper::Loop() {
       tidy_due_.store(false, std::memory_order_relaxed);
       if (tidy_()) ArmTidy();
     }
+    if (fds[4].revents != 0) Drain(watch_timer_);
+    if ((fds[5].revents & (POLLERR | POLLNVAL)) != 0) fds[5].fd = -1;  // Its group is gone.
+    if (fds[4].revents != 0 || (fds[5].revents & POLLPRI) != 0) Watch();
   }
 }
 

@@ -1,7 +1,8 @@
 #pragma once
 
 /// The thread that wakes the brain at the time it asked for, the load thread when it is time to
-/// poll, and whoever gives unused memory back some time after the last run.
+/// poll, whoever gives unused memory back some time after the last run, and whoever looks at what
+/// other programs take of memory.
 ///
 /// Sleeps in the kernel on its timers; a node that is idle for long and does not poll never wakes
 /// it.
@@ -32,14 +33,23 @@ class Keeper {
   /// Calls `tidy` on the keeper's thread an `interval` after the first `NeedTidy`; again and again
   /// while it returns true. Before `Start`.
   void SetTidy(Duration interval, std::function<bool()> tidy);
-  /// Any thread; one load of an atomic when it is known already.
+  /// Calls `watch` on the keeper's thread `interval` after the first `NeedTidy`, and without one
+  /// after the time that it gave back (zero: not at all); and when `alarm`, a descriptor
+  /// that the keeper closes, is reported by poll (POLLPRI). Negative: there is none. Before
+  /// `Start`.
+  void SetWatch(Duration interval, int alarm, std::function<Duration()> watch);
+  /// Something ran, or is loaded. Any thread; two loads of atomics when it is known already.
   void NeedTidy() {
     if (!tidy_due_.load(std::memory_order_relaxed)) ArmTidy();
+    if (!watch_due_.load(std::memory_order_relaxed)) ArmWatch();
   }
 
  private:
   void Loop();
   void ArmTidy();
+  void ArmWatch();
+  void SetWatchTimer(Duration after);
+  void Watch();
 
   std::function<void()> woken_;
   std::function<void()> poll_;
@@ -47,9 +57,14 @@ class Keeper {
   std::function<bool()> tidy_;
   Duration tidy_interval_;
   std::atomic<bool> tidy_due_ = false;
+  std::function<Duration()> watch_;
+  Duration watch_interval_;
+  std::atomic<bool> watch_due_ = false;
   int wake_timer_ = -1;
   int poll_timer_ = -1;
   int tidy_timer_ = -1;
+  int watch_timer_ = -1;
+  int alarm_ = -1;
   int stop_event_ = -1;
   std::thread thread_;
 };

@@ -99,6 +99,8 @@ void Lane::CarryOut() {
   for (ModelId model : work_.loads) body.controller.StartLoad(model);
   for (ModelId model : work_.unloads) body.controller.StartUnload(model);
   for (ModelId model : work_.evictions) body.controller.StartEvict(model);
+  for (ModelId model : work_.stopped_loads) body.controller.StopLoad(model);
+  if (!work_.loads.empty()) body.keeper.NeedTidy();
   if (work_.drained) {
     std::lock_guard lock(body.drained_mutex);
     if (body.drained) std::exchange(body.drained, nullptr)();
@@ -161,7 +163,7 @@ void Lane::EndCall(const LaneWork::Ending& ending) {
     call.facts.bound_met = call.facts.bounded && record.total <= call.bounds.latency;
   } else if (ending.end == End::kRejected || ending.end == End::kExpired) {
     record.reason = call.reject_reason = ending.reject.reason;
-    FillRefusal(call, ending.reject, node_.options_.memory.models);
+    FillRefusal(call, ending.reject, node_.body_->FactsFor(ending.reject, call.tenant_));
   } else if (ending.end == End::kCancelled) {
     call.status = Status(Code::kCancelled, "the client cancelled the request");
   } else {

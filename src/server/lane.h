@@ -41,6 +41,7 @@ struct LaneWork {
   std::vector<ModelId> loads;
   std::vector<ModelId> unloads;
   std::vector<ModelId> evictions;
+  std::vector<ModelId> stopped_loads;
   bool drained = false;
 };
 

@@ -43,6 +43,7 @@ void LiveBrain::Crank(LaneEvents events, LaneWork& work) {
   work.loads.clear();
   work.unloads.clear();
   work.evictions.clear();
+  work.stopped_loads.clear();
   work.drained = false;
 
   std::lock_guard lock(mutex_);
@@ -100,6 +101,8 @@ void LiveBrain::Resolve(LaneWork& work) {
       work.unloads.push_back(unload->model);
     } else if (const auto* evict = std::get_if<StartEvict>(&action)) {
       work.evictions.push_back(evict->model);
+    } else if (const auto* stop_load = std::get_if<StopLoad>(&action)) {
+      work.stopped_loads.push_back(stop_load->model);
     } else if (const auto* wake = std::get_if<WakeAt>(&action)) {
       set_wake_(wake->at);
     } else if (std::holds_alternative<Drained>(action)) {
@@ -214,6 +217,12 @@ EndCounts LiveBrain::Ends() const {
 MemoryFacts LiveBrain::Memory() const {
   std::lock_guard lock(mutex_);
   return scheduler_.Memory();
+}
+
+std::optional<ArrivalHistory> LiveBrain::HistoryOf(ModelId id) const {
+  std::lock_guard lock(mutex_);
+  const ArrivalHistory* const history = scheduler_.HistoryOf(id);
+  return history == nullptr ? std::nullopt : std::optional(*history);
 }
 
 std::uint32_t LiveBrain::Waiting(ModelId id) const {

@@ -10,6 +10,7 @@
 #include <functional>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <span>
 #include <vector>
 
@@ -61,6 +62,7 @@ class LiveBrain {
 
   EndCounts Ends() const;
   MemoryFacts Memory() const;
+  std::optional<ArrivalHistory> HistoryOf(ModelId id) const;
   std::uint32_t Waiting(ModelId id) const;
   std::uint32_t Running() const;
 

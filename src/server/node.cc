@@ -25,13 +25,20 @@ Node::Body::Body(Node& owner, ModelSource& source, Backend& backend_, Telemetry&
       telemetry(telemetry_),
       started(MonotonicNow()),
       tables(owner.options_.scheduler.node.tenants),
+      watch(owner.options_.memory.total),
+      histories(owner.options_.memory.limited() ? owner.options_.history_file
+                                                : std::filesystem::path()),
+      histories_saved(started),
       keeper([this] { Tell(Woken{MonotonicNow()}); }),
       brain(owner.options_.scheduler, owner.options_.decisions_max,
             [this](Instant at) { keeper.SetWake(at); }),
       workers(owner, static_cast<std::size_t>(std::max(1, owner.options_.scheduler.slots))),
-      controller(owner.options_, source, backend_, telemetry_,
-                 {brain, tables, [this](Event event) { Tell(std::move(event)); },
-                  [this] { AwaitLanes(); }}) {}
+      controller(
+          owner.options_, source, backend_, telemetry_,
+          {brain, tables, [this](Event event) { Tell(std::move(event)); }, [this] { AwaitLanes(); },
+           [this](const std::string& model, std::int64_t version) {
+             return histories.Find(model, version);
+           }}) {}
 
 void Node::Body::StayInSequence(InferCall& call, Arrived& arrived) {
   if (call.sequence.empty() && !call.served->stateful()) return;
@@ -102,6 +109,13 @@ Status Node::Start(std::function<void(bool)> loaded) {
     body_->keeper.SetPoll(options_.poll_interval, [this] { body_->controller.Poll(); });
   }
   body_->keeper.SetTidy(options_.unused_memory_max, [this] { return body_->backend.TrimUnused(); });
+  if (const Status read = body_->histories.Read(ReadClocks()); !read.ok()) {
+    LogWarning(read.message() + "; requests are foretold from new ones alone");
+  }
+  if (options_.memory.limited()) {
+    body_->keeper.SetWatch(options_.memory_watch_interval, OpenPressureAlarm(),
+                           [this] { return body_->WatchMemory(); });
+  }
   COTENANT_RETURN_IF_ERROR(body_->keeper.Start());
   body_->workers.Start();
   body_->controller.LoadAtStart(std::move(loaded));
@@ -365,6 +379,7 @@ MemoryGauges MemoryGaugesOf(const MemoryBudget& budget, const MemoryFacts& ledge
   gauges.ledger_models_bytes = ledger.models.count();
   gauges.ledger_runs_bytes = ledger.reserve.count();
   gauges.ledger_free_bytes = ledger.free.count();
+  gauges.ledger_given_up_bytes = (ledger.limit - ledger.left).count();
   gauges.pool_in_use_bytes = pool.in_use.count();
   gauges.pool_peak_bytes = pool.peak.count();
   gauges.pool_kept_bytes = pool.kept.count();
@@ -372,57 +387,6 @@ MemoryGauges MemoryGaugesOf(const MemoryBudget& budget, const MemoryFacts& ledge
 }
 
 }  // namespace
-
-void Node::AddVariants(const ServedModel& model, ModelMemoryRow& row) const {
-  row.dropped = model.dropped();
-  if (model.variants().empty()) return;
-  const auto add = [&](const ServedModel& variant) {
-    VariantMemoryRow& one = row.variants.emplace_back();
-    one.name = variant.variant();
-    one.accuracy = variant.accuracy();
-    one.residence = variant.residence();
-    one.facts = variant.facts();
-    one.run_peak = variant.run_peak();
-    one.waiting = body_->brain.Waiting(variant.id());
-  };
-  add(model);
-  for (const std::shared_ptr<ServedModel>& variant : model.variants()) {
-    add(*variant);
-    row.waiting += row.variants.back().waiting;
-    const bool nearer =
-        row.residence != Residence::kResident && variant->residence() != Residence::kOut;
-    if (!nearer) continue;
-    row.residence = variant->residence();
-    row.facts = variant->facts();
-    row.run_peak = variant->run_peak();
-  }
-}
-
-NodeMemory Node::Memory() const {
-  NodeMemory memory;
-  memory.budget = options_.memory;
-  memory.ledger = body_->brain.Memory();
-  memory.pool = body_->backend.pool();
-  memory.process = ReadProcessMemory();
-  memory.cgroup = ReadCgroupMemory();
-  memory.pressure = ReadMemoryPressure();
-  memory.available = ReadAvailableMemory();
-  const Instant now = MonotonicNow();
-  for (const std::shared_ptr<ServedModel>& model : AllServed()) {
-    ModelMemoryRow row;
-    row.name = model->config().name;
-    row.version = model->version_text();
-    row.residence = model->residence();
-    row.facts = model->facts();
-    row.run_peak = model->run_peak();
-    row.waiting = body_->brain.Waiting(model->id());
-    AddVariants(*model, row);
-    if (model->last_used() > Instant()) row.unused_for = now - model->last_used();
-    row.counts = model->counters().Residency();
-    memory.models.push_back(std::move(row));
-  }
-  return memory;
-}
 
 void Node::AddGauges(const ServedModel& model, ModelGauge& row) const {
   row.waiting += body_->brain.Waiting(model.id());

@@ -8,6 +8,7 @@
 /// unloads and polls happen one at a time on the load thread; serving never waits for them.
 
 #include <cstdint>
+#include <filesystem>
 #include <functional>
 #include <memory>
 #include <optional>
@@ -56,6 +57,17 @@ struct NodeOptions {
   /// After so long a time unused memory of the networks' allocator goes back to the system; at most
   /// twice as long. Raise it for models that run rarely and must not fault pages in.
   Duration unused_memory_max = Duration::Seconds(5);
+  /// Time between two looks at what other programs leave of the budget, while there is traffic.
+  /// Raise it if some ten microseconds a second are too much.
+  Duration memory_watch_interval = Duration::Seconds(1);
+  /// What the server could take all together; zero: unknown. Other than by default only in tests.
+  std::function<Bytes()> read_memory_room = [] { return ReadMemoryRoom(); };
+  /// Where what was learnt of requests is kept over a restart; empty: nowhere. Only with a limit of
+  /// memory.
+  std::filesystem::path history_file;
+  /// A model leaves memory when nobody asked for it for so long, where its folder says nothing.
+  /// Zero: it does not.
+  Duration idle_unload;
   /// What was measured of a version's network, so that admission has estimates from the first
   /// request on. Called on the load thread, may block on files; may be empty.
   std::function<std::optional<ModelProfile>(const std::string& model, const VersionFile& file)>
@@ -143,6 +155,8 @@ class Node {
   /// Blocks until what was recorded is in the file, for a bounded time. For a program that ends
   /// without the node's destructor.
   void FlushRecording();
+  /// Writes what was learnt of requests to its file. Blocks on the disk.
+  void SaveHistories();
 
   /// Why: the last decisions, oldest first, or all that are kept of one request: by the id that its
   /// client gave, or by our number. FailedPrecondition when none are kept.

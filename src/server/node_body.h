@@ -9,10 +9,13 @@
 #include <vector>
 
 #include "server/controller.h"
+#include "server/history_file.h"
 #include "server/keeper.h"
 #include "server/live_brain.h"
+#include "server/memory_watch.h"
 #include "server/model_table.h"
 #include "server/node.h"
+#include "server/reply.h"
 #include "server/sequences.h"
 #include "server/worker_pool.h"
 
@@ -30,6 +33,10 @@ class Node::Body {
   /// A request of a sequence goes to the variant that answered the one before.
   void StayInSequence(InferCall& call, Arrived& arrived);
   void RememberSequence(const InferCall& call, ModelId variant);
+  /// Looks at what other programs leave of the budget, and tells the brain when that changes. →
+  /// when to look again; zero: after the next run. The keeper's thread.
+  Duration WatchMemory();
+  RefusalFacts FactsFor(const Reject& reject, TenantId tenant) const;
   void Enter(Lane& lane);
   void Leave(Lane& lane);
 
@@ -42,6 +49,10 @@ class Node::Body {
   std::atomic<bool> draining = false;
   std::mutex drained_mutex;
   std::function<void()> drained;
+  MemoryWatch watch;
+  HistoryFile histories;
+  Instant histories_saved;                 ///< Last begun. The keeper's thread.
+  std::atomic<std::int64_t> given_up = 0;  ///< Bytes of the budget.
   std::mutex lanes_mutex;
   std::vector<Lane*> lanes;
   Keeper keeper;

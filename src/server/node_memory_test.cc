@@ -16,9 +16,10 @@ namespace {
 /// Counts how often it is asked to tidy up; each time there is something left for the next.
 class TidyBackend final : public Backend {
  public:
-  Result<std::unique_ptr<Executor>> Load(const VersionFile& file,
-                                         const ModelConfig& config) override {
-    return profiled_.Load(file, config);
+  using Backend::Load;
+  Result<std::unique_ptr<Executor>> Load(const VersionFile& file, const ModelConfig& config,
+                                         const std::atomic<bool>* stop) override {
+    return profiled_.Load(file, config, stop);
   }
   bool TrimUnused() override {
     ++asked;
@@ -218,6 +219,156 @@ TEST_F(NodeMemoryTest, CancelledWhileItWaitsForALoadEndsOnce) {
   call.AwaitComplete();
   EXPECT_EQ(call.end, End::kCancelled);
   Finish(call);
+  AskOnce("b");
+}
+
+TEST_F(NodeMemoryTest, OtherProgramsThatGrowPushModelsOutAndTheyComeBackAfterwards) {
+  Put("a", 40);
+  Put("b", 40);
+  std::atomic<std::int64_t> room = Bytes::MiB(1'000).count();
+  options_.read_memory_room = [&] { return Bytes(room.load()); };
+  options_.memory_watch_interval = Duration::Milliseconds(1);
+  Start(Bytes::MiB(100));
+  AskOnce("a");
+  AskOnce("b");
+  EXPECT_EQ(node_->Memory().ledger.left, Bytes::MiB(100));
+  room = Bytes::MiB(64).count();
+  // The watch looks after runs; "b" was used last.
+  Await([this] {
+    AskOnce("b");
+    return node_->Memory().ledger.left < Bytes::MiB(65);
+  });
+  Await([this] { return Row("a").residence == Residence::kOut; });
+  EXPECT_EQ(Row("b").residence, Residence::kResident);
+  EXPECT_NE(node_->MetricsText().find("cotenant_memory_ledger_bytes{kind=\"given_up\"} 40"),
+            std::string::npos)
+      << node_->MetricsText();
+  EXPECT_TRUE(AskOnce("a").cold) << "the one or the other";
+  room = Bytes::MiB(16).count();
+  Await([this] {
+    TestCall call("a", {1, 2, 3, 4});
+    EXPECT_TRUE(Ask(call).ok());
+    const bool refused = call.end == End::kRejected;
+    if (refused) {
+      EXPECT_EQ(call.reject_reason, RejectReason::kNoRoom);
+      EXPECT_NE(call.status.message().find("of which other programs leave"), std::string::npos)
+          << call.status.message();
+    }
+    Finish(call);
+    return refused;
+  });
+}
+
+TEST_F(NodeMemoryTest, AModelThatNobodyAsksForLeavesByItself) {
+  Put("a", 10);
+  options_.idle_unload = Duration::Milliseconds(1);
+  Start(Bytes::MiB(100));
+  Await([this] { return Row("a").residence == Residence::kOut; });
+  EXPECT_TRUE(AskOnce("a").cold);
+}
+
+TEST_F(NodeMemoryTest, ATenantIsToldByNameThatAModelIsTooLargeForIt) {
+  Put("a", 60);
+  Put("b", 60);
+  options_.scheduler.node.tenants.push_back(Tenant{"small", 1, {}, 100, 0, Bytes::MiB(50)});
+  Start(Bytes::MiB(100));
+  AskOnce("a");
+  AskOnce("b");
+  Await([this] { return Row("a").residence == Residence::kOut; });
+  TestCall call("a", {1, 2, 3, 4});
+  call.tenant = "small";
+  EXPECT_TRUE(Ask(call).ok());
+  EXPECT_EQ(call.end, End::kRejected);
+  EXPECT_EQ(call.status.code(), Code::kResourceExhausted);
+  EXPECT_NE(call.status.message().find("tenant 'small' may have for models of its own: "
+                                       "60.0 MiB of 50.0 MiB"),
+            std::string::npos)
+      << call.status.message();
+  Finish(call);
+  AskOnce("a");
+}
+
+/// Loads that begin while it holds end only when they are stopped.
+class HoldingBackend final : public Backend {
+ public:
+  using Backend::Load;
+  Result<std::unique_ptr<Executor>> Load(const VersionFile& file, const ModelConfig& config,
+                                         const std::atomic<bool>* stop) override {
+    if (!hold) return profiled_.Load(file, config, stop);
+    ++held;
+    Await([stop] { return stop->load(); });
+    return Status(Code::kCancelled, "stopped");
+  }
+
+  std::atomic<bool> hold = false;
+  std::atomic<int> held = 0;
+
+ private:
+  ProfiledBackend profiled_;
+};
+
+class HeldLoadsTest : public NodeMemoryTest {
+ protected:
+  void StartHolding() {
+    const Bytes models = Bytes::MiB(100);
+    options_.memory = {models + Bytes::MiB(1), Bytes::MiB(1), Bytes(), models};
+    options_.scheduler.memory = models;
+    options_.scheduler.run_peak_floor = Bytes::KiB(64);
+    node_ = std::make_unique<Node>(options_, source_, holding_, telemetry_);
+    ASSERT_TRUE(node_->Start().ok());
+    Await([this] { return node_->Ready(); });
+    lane_ = std::make_unique<Lane>(*node_);
+  }
+
+  HoldingBackend holding_;
+};
+
+TEST_F(HeldLoadsTest, ALoadThatNobodyWaitsForIsGivenUpForOthers) {
+  Put("a", 60);
+  Put("b", 60);
+  StartHolding();
+  AskOnce("a");
+  AskOnce("b");
+  Await([this] { return Row("a").residence == Residence::kOut; });
+  holding_.hold = true;
+  TestCall call("a", {1, 2, 3, 4});
+  ASSERT_TRUE(node_->Submit(*lane_, call).ok());
+  Turn();
+  Await([this] { return holding_.held == 1; });
+  holding_.hold = false;
+  node_->Cancel(*lane_, call);
+  Turn();
+  call.AwaitComplete();
+  Finish(call);
+  AskOnce("b");
+  EXPECT_EQ(Row("a").counts.loads_failed, 0u);
+  AskOnce("a");
+}
+
+TEST_F(HeldLoadsTest, AnUnloadGivesUpTheFirstLoadThatIsUnderWayAndThoseThatWait) {
+  options_.control = ControlMode::kExplicit;
+  Put("a", 30);
+  Put("b", 30);
+  StartHolding();
+  holding_.hold = true;
+  std::atomic<int> ended = 0;
+  const auto failed = [&](Status status) {
+    EXPECT_FALSE(status.ok());
+    ++ended;
+  };
+  node_->Load("a", {}, failed);
+  node_->Load("b", {}, failed);
+  Await([this] { return holding_.held == 1; });
+  holding_.hold = false;
+  // The second one waits for its turn.
+  node_->Unload("b", [](const Status&) {});
+  EXPECT_TRUE(Control([&](Node::Done done) { node_->Unload("a", std::move(done)); }).ok());
+  Await([&] { return ended == 2; });
+  TestCall call("a", {1, 2, 3, 4});
+  EXPECT_FALSE(node_->Submit(*lane_, call).ok());
+  EXPECT_TRUE(Control([&](Node::Done done) { node_->Load("a", {}, std::move(done)); }).ok());
+  EXPECT_TRUE(Control([&](Node::Done done) { node_->Load("b", {}, std::move(done)); }).ok());
+  AskOnce("a");
   AskOnce("b");
 }
 

@@ -50,7 +50,8 @@ void FillReply(InferCall& call, ActiveRun& run, std::size_t member) {
   }
 }
 
-void FillRefusal(InferCall& call, const Reject& reject, Bytes memory) {
+void FillRefusal(InferCall& call, const Reject& reject, const RefusalFacts& facts) {
+  const Bytes memory = facts.memory;
   call.facts.queue = Duration();
   call.facts.earliest_bound = reject.earliest_bound;
   call.facts.estimate = reject.estimate;
@@ -85,6 +86,15 @@ void FillRefusal(InferCall& call, const Reject& reject, Bytes memory) {
       text = "the model is not in memory, and there is no room to load it in time: it takes " +
              SizeText(call.served->facts().anonymous + call.served->facts().mapped) + " of " +
              SizeText(memory) + " for all models and runs";
+      if (facts.left < memory) {
+        text += ", of which other programs leave " + SizeText(facts.left) + " now";
+      }
+      break;
+    case RejectReason::kTenantMemory:
+      text = "the model takes more memory than tenant '" + facts.tenant.name +
+             "' may have for models of its own: " +
+             SizeText(call.served->facts().anonymous + call.served->facts().mapped) + " of " +
+             SizeText(facts.tenant.memory_max);
       break;
     case RejectReason::kNotAccurate:
       text = "no variant of the model is as accurate as its 'accuracy_bound', " +

@@ -13,7 +13,9 @@ std::string Name(auto id) { return std::to_string(ToIndex(id)); }
 }  // namespace
 
 Checker::Checker(const SchedulerSettings& settings)
-    : settings_(settings), slot_taken_(static_cast<std::size_t>(settings.slots), false) {
+    : settings_(settings),
+      slot_taken_(static_cast<std::size_t>(settings.slots), false),
+      limit_(settings.memory) {
   UsePolicies();
 }
 
@@ -99,6 +101,7 @@ void Checker::Arrive(const Arrived& event) {
   if (bound > Duration()) request.deadline = std::min(event.at + bound, Instant::Max());
   Model& model = ModelOf(event.model);
   ++model.live;
+  NoteUser(model, event.tenant);
   const bool chooses =
       model.variants.size() > 1 || event.variant.has_value() || event.bounds.accuracy > 0;
   if (chooses) request.wants = WantsOf(event, model);
@@ -184,8 +187,12 @@ void Checker::TakeControl(const Event& event) {
     SetState(ModelOf(unloaded->model), Model::State::kAbsent);
   } else if (std::holds_alternative<DrainWanted>(event)) {
     draining_ = true;
+  } else if (const auto* less = std::get_if<MemoryChanged>(&event)) {
+    const Bytes least(settings_.run_peak_floor.count() * settings_.slots);
+    limit_ = std::min(std::max(less->memory, least), settings_.memory);
   } else if (const auto* changed = std::get_if<SettingsChanged>(&event)) {
     settings_.node = changed->settings;
+    settings_changed_ = crank_;
     UsePolicies();
     // The order that holds from now on is that of the requests to come.
     for (Model& model : models_) {
@@ -230,6 +237,8 @@ void Checker::Check(const Action& action, const ActionList& actions) {
     CheckUnload(unload->model);
   } else if (const auto* evict = std::get_if<StartEvict>(&action)) {
     CheckEvict(evict->model);
+  } else if (const auto* stop_load = std::get_if<StopLoad>(&action)) {
+    CheckStopLoad(stop_load->model);
   } else {
     Expect(draining_ && !drained_ && requests_.size() == 0,
            [] { return std::string("drained too early or twice"); });
@@ -244,21 +253,22 @@ void Checker::CheckLoad(ModelId id) {
          [&] { return "load of model " + Name(id) + ", which nobody wants or which is there"; });
   SetState(model, Model::State::kLoading);
   model.load_began = now_;
+  model.load_stopped = false;
   Expect(loading_ <= settings_.loads_max, [] { return std::string("too many loads at a time"); });
   if (!Limited()) return;
   model.held = model.size;
-  Expect(Taken() <= settings_.memory, [&] {
+  CheckTenant(id);
+  Expect(Taken() <= limit_, [&] {
     return "load of model " + Name(id) +
-           " without room: " + std::to_string((Taken() - settings_.memory).count()) +
-           " bytes are lacking";
+           " without room: " + std::to_string((Taken() - limit_).count()) + " bytes are lacking";
   });
 }
 
 void Checker::CheckUnload(ModelId id) {
   Digest(ToIndex(id));
   Model& model = ModelOf(id);
-  const bool never_fits =
-      Limited() && model.state == Model::State::kWanted && (!Possible(model) || AnyPinned());
+  const bool never_fits = Limited() && model.state == Model::State::kWanted &&
+                          (!Possible(model) || !FitsInto(limit_, model) || AnyPinned());
   Expect((model.leaving || never_fits) && model.state != Model::State::kUnloading,
          [&] { return "unload of model " + Name(id) + ", which nobody wants"; });
   Expect(model.running == 0, [&] { return "unload of model " + Name(id) + " under a run"; });
@@ -418,7 +428,7 @@ void Checker::CheckIdle() {
   Expect(runs_.size() > 0 || wake_.has_value() || (loads && waiting_out_ > 0),
          [] { return std::string("all idle while work waits"); });
   // A model that has to leave memory for others begins no more runs.
-  if (Limited() && MemoryIsWanted()) return;
+  if (Limited() && (MemoryIsWanted() || TenantsOver())) return;
   // Runs on several cores and kept orders may hold others up.
   if (may_wait_ > 0 || FreeSlots() == 0 || changing_ > 0) return;
   Expect(batching_holds_ && wake_.has_value(), [&] {
@@ -441,6 +451,7 @@ void Checker::Finish(const EndCounts& counts) {
   expect(counts.cancelled == of(End::kCancelled), "the brain counts cancellations otherwise");
   expect(counts.failed == of(End::kFailed), "the brain counts failures otherwise");
   expect(drained_ == draining_, "the drain is not finished");
+  if (Limited()) FinishMemory();
   for (std::size_t i = 0; i < models_.size(); ++i) {
     // One that still loads leaves after that; no request holds the others.
     const Model::State state = models_[i].state;

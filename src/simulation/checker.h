@@ -110,6 +110,10 @@ class Checker {
     Bytes load_peak;
     Duration load_takes_max;
     Instant load_began;
+    bool load_stopped = false;
+    /// The tenants that have asked for it since its load began: one, or several.
+    std::optional<TenantId> user;
+    bool shared = false;
     Instant out_since = Instant::Max();  ///< With waiting requests.
     ModelSettings settings;
     ModelId family = kNoModelId;
@@ -136,7 +140,8 @@ class Checker {
   void SetState(Model& model, Model::State state);
   // checker_variants.cc
   void Join(ModelId id, const LoadWanted& event);
-  Model* FirstOf(const Model& model);  ///< Null: it has no other variants.
+  /// Null: it has no other variants, and nobody ever asked for one.
+  Model* FirstOf(const Model& model);
   void LeaveFamily(Model& model);
   bool MayAnswer(const Wants& wants, const Model& first, ModelId id) const;
   bool IsReady(const Wants& wants, const Model& first) const;
@@ -154,9 +159,19 @@ class Checker {
   Bytes Taken();
   /// Of these one is still loading, and has what its load takes instead of its size and runs.
   Bytes TakenWhileLoading(const Model* loading);
-  bool Possible(const Model& model) const;
+  bool Possible(const Model& model) const { return FitsInto(settings_.memory, model); }
+  bool FitsInto(Bytes memory, const Model& model) const;
+  void CheckStopLoad(ModelId model);
+  /// At the end nothing is left to be done about what models take.
+  void FinishMemory();
+  static void NoteUser(Model& model, TenantId tenant);
+  Bytes MemoryMaxOf(TenantId tenant) const;
+  /// Of models that this tenant alone has asked for.
+  Bytes TakenBy(TenantId tenant) const;
+  bool TenantsOver() const;
+  void CheckTenant(ModelId id);
   /// May a model that is there be told to leave?
-  bool MemoryIsWanted() { return waiting_out_ > 0 || wanted_ > 0 || Taken() > settings_.memory; }
+  bool MemoryIsWanted() { return waiting_out_ > 0 || wanted_ > 0 || Taken() > limit_; }
   void CheckRun(const StartRun& start, const ActionList& actions);
   /// The member, or null.
   Request* CheckMember(const StartRun& start, RequestId member, std::uint64_t key);
@@ -192,7 +207,8 @@ class Checker {
   Instant now_;
   std::uint64_t sequence_ = 0;
   std::uint64_t crank_ = 0;
-  Slab<Request> requests_;  ///< Until their replies are written.
+  std::uint64_t settings_changed_ = 0;  ///< In this crank, last.
+  Slab<Request> requests_;              ///< Until their replies are written.
   FlatMap<RequestId, std::uint32_t> request_by_id_;
   Slab<Run> runs_;
   FlatMap<RunId, std::uint32_t> run_by_id_;
@@ -214,6 +230,7 @@ class Checker {
   std::vector<Bytes> peaks_;
   std::uint64_t ends_[5] = {};
   std::uint64_t accepted_ = 0;
+  Bytes limit_;  ///< Of the settings' memory, what other programs leave.
   std::optional<Instant> wake_;
   bool draining_ = false;
   bool drained_ = false;

@@ -60,6 +60,84 @@ void Checker::CheckEvict(ModelId id) {
   SetState(model, Model::State::kEvicting);
 }
 
+void Checker::CheckStopLoad(ModelId id) {
+  Digest(ToIndex(id));
+  Model& model = ModelOf(id);
+  const bool unwanted = Limited() && model.served && MemoryIsWanted();
+  Expect(model.state == Model::State::kLoading && (model.leaving || unwanted),
+         [&] { return "the load of model " + Name(id) + " is stopped without cause"; });
+  Expect(!model.load_stopped, [&] { return "the load of model " + Name(id) + " stops twice"; });
+  const bool waits = model.waiting > 0 && !model.leaving && several_.empty();
+  Expect(!waits, [&] { return "the load of model " + Name(id) + " stops while requests wait"; });
+  model.load_stopped = true;
+}
+
+void Checker::NoteUser(Model& model, TenantId tenant) {
+  if (model.shared || model.user == tenant) return;
+  model.shared = model.user.has_value();
+  model.user = tenant;
+}
+
+Bytes Checker::MemoryMaxOf(TenantId tenant) const {
+  const auto& tenants = settings_.node.tenants;
+  return ToIndex(tenant) < tenants.size() ? tenants[ToIndex(tenant)].memory_max : Bytes();
+}
+
+Bytes Checker::TakenBy(TenantId tenant) const {
+  Bytes sum;
+  for (const Model& model : models_) {
+    if (!model.shared && model.user == tenant) sum += model.held;
+  }
+  return sum;
+}
+
+bool Checker::TenantsOver() const {
+  const auto& tenants = settings_.node.tenants;
+  for (std::size_t i = 0; i < tenants.size(); ++i) {
+    const Bytes most = tenants[i].memory_max;
+    // Which variant a request waits for is the brain's.
+    if (most == Bytes()) continue;
+    if (!several_.empty() || TakenBy(TenantId{static_cast<std::uint32_t>(i)}) > most) return true;
+  }
+  return false;
+}
+
+/// A load begins: those who wait for it are all who have asked for it, and it is within the limit
+/// of the only one.
+void Checker::CheckTenant(ModelId id) {
+  Model& model = ModelOf(id);
+  model.user.reset();
+  model.shared = false;
+  for (std::uint32_t i = 0; i < requests_.places(); ++i) {
+    const Request& request = requests_[i];
+    const bool known = Find(request.id) == &request;
+    if (known && request.model == id && !request.running && !request.ended) {
+      NoteUser(model, request.tenant);
+    }
+  }
+  if (!model.user || model.shared || !several_.empty()) return;
+  const Bytes most = MemoryMaxOf(*model.user);
+  Expect(most == Bytes() || TakenBy(*model.user) <= most, [&] {
+    return "load of model " + Name(id) + " beyond what tenant " + Name(*model.user) + " may have";
+  });
+}
+
+void Checker::FinishMemory() {
+  const bool some = std::ranges::any_of(models_, [](const Model& model) {
+    return model.state == Model::State::kReady && !model.settings.pinned && !model.leaving;
+  });
+  Expect(!some || Taken() <= limit_, [&] {
+    return "models take " + std::to_string((Taken() - limit_).count()) + " bytes too much";
+  });
+  for (std::size_t i = 0; i < models_.size(); ++i) {
+    const Model& model = models_[i];
+    const bool idles = model.state == Model::State::kReady && !model.leaving &&
+                       model.settings.idle_unload > Duration() && !model.settings.pinned;
+    Expect(!idles || wake_.has_value(),
+           [&] { return "model " + std::to_string(i) + " is never unloaded, though nobody asks"; });
+  }
+}
+
 void Checker::EndLoad(Model& model, const LoadFinished& event) {
   SetState(model, Model::State::kReady);
   if (!model.served) model.settings = event.settings;
@@ -95,11 +173,11 @@ Bytes Checker::TakenWhileLoading(const Model* loading) {
   return sum;
 }
 
-bool Checker::Possible(const Model& model) const {
+bool Checker::FitsInto(Bytes memory, const Model& model) const {
   const Bytes others(settings_.run_peak_floor.count() * (settings_.slots - 1));
   const Bytes loaded = model.size + std::max(model.peak, settings_.run_peak_floor) + others;
   const Bytes loading = model.load_peak + settings_.run_peak_floor + others;
-  return std::max(loaded, loading) <= settings_.memory;
+  return std::max(loaded, loading) <= memory;
 }
 
 void Checker::CheckRefusal(const Reject& reject) {
@@ -120,6 +198,10 @@ void Checker::CheckRefusal(const Reject& reject) {
       Expect(Limited() && (IsOut(*request) || request->wants != kNowhere), refused);
       break;
     case RejectReason::kNotAccurate: Expect(NobodyMayAnswer(*request), refused); break;
+    case RejectReason::kTenantMemory:
+      Expect(Limited() && (MemoryMaxOf(request->tenant) > Bytes() || settings_changed_ == crank_),
+             refused);
+      break;
     default: break;
   }
 }

@@ -37,7 +37,7 @@ void Checker::Join(ModelId id, const LoadWanted& event) {
 Checker::Model* Checker::FirstOf(const Model& model) {
   if (model.family == kNoModelId) return nullptr;
   Model& first = models_[ToIndex(model.family)];
-  return first.variants.size() > 1 ? &first : nullptr;
+  return first.variants.size() > 1 || !first.wants.empty() ? &first : nullptr;
 }
 
 void Checker::LeaveFamily(Model& model) {

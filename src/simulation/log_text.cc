@@ -121,6 +121,15 @@ std::string Text(const SettingsChanged& event) {
       .Take();
 }
 std::string Text(const DrainWanted&) { return "DrainWanted"; }
+std::string Text(const HistoryKnown& event) {
+  return Line("HistoryKnown")
+      .Id("model", event.model)
+      .Number("requests", static_cast<std::int64_t>(event.history->requests))
+      .Take();
+}
+std::string Text(const MemoryChanged& event) {
+  return Line("MemoryChanged").Number("memory", event.memory.count()).Take();
+}
 
 std::string Text(const StartRun& run, const ActionList& actions, Instant) {
   std::string members;
@@ -164,6 +173,9 @@ std::string Text(const StartUnload& unload, const ActionList&, Instant) {
 }
 std::string Text(const StartEvict& evict, const ActionList&, Instant) {
   return Line("StartEvict").Id("model", evict.model).Take();
+}
+std::string Text(const StopLoad& stop, const ActionList&, Instant) {
+  return Line("StopLoad").Id("model", stop.model).Take();
 }
 std::string Text(const WakeAt& wake, const ActionList&, Instant now) {
   return Line("WakeAt").Span("in", wake.at - now).Take();

@@ -1,5 +1,6 @@
 #include "simulation/random_script.h"
 
+#include <memory>
 #include <span>
 #include <string>
 #include <string_view>
@@ -176,7 +177,47 @@ SimulationSettings RandomVariantSettings(std::uint64_t seed) {
   return settings;
 }
 
+SimulationSettings RandomPressedSettings(std::uint64_t seed) {
+  SimulationSettings settings =
+      seed % 2 == 0 ? RandomVariantSettings(seed) : RandomCrowdedSettings(seed);
+  Random random(seed ^ 0x9e55ULL);
+  settings.pressed = true;
+  for (ModelSettings& model : settings.model_settings) {
+    if (OneIn(3, random)) model.idle_unload = UpToUs(60'000, random);
+  }
+  const std::int64_t memory = settings.scheduler.memory.count();
+  for (Tenant& tenant : settings.scheduler.node.tenants) {
+    if (OneIn(3, random)) tenant.memory_max = Bytes(memory * random.Between(5, 80) / 100);
+  }
+  // Long enough to be given up on the way.
+  for (SimulatedModel& model : settings.models) {
+    if (OneIn(3, random)) model.load = UpToUs(50'000, random);
+  }
+  return settings;
+}
+
 namespace {
+
+/// Other programs take memory, again and again, and give it back.
+void PlanPressure(const SimulationSettings& settings, std::uint64_t seed, const PlanEvent& plan) {
+  Random random(seed ^ 0xf4e5ULL);
+  Instant at;
+  for (int i = 0; i < 6; ++i) {
+    at = at + UpToUs(80'000, random);
+    const std::int64_t percent = OneIn(3, random) ? 100 : random.Between(0, 120);
+    plan(at, MemoryChanged{at, Bytes(settings.scheduler.memory.count() * percent / 100)});
+  }
+  // What an earlier server has learnt of one model; later than some of its requests: not counted.
+  auto history = std::make_shared<ArrivalHistory>();
+  Instant came;
+  for (int i = 0; i < 20; ++i) {
+    came = came + Duration::Nanoseconds(random.Between(0, 50));
+    history->Record(came, OneIn(3, random));
+  }
+  const ModelId model{static_cast<std::uint32_t>(random.Below(kModels))};
+  at = Instant() + UpToUs(3'000, random);
+  plan(at, HistoryKnown{at, model, std::move(history)});
+}
 
 /// The models' variants, and what requests say of them.
 class VariantScript {
@@ -252,6 +293,7 @@ void PlanRandomScript(const SimulationSettings& settings, std::uint64_t seed,
     }
   }
   variants.PlanLoads(settings, now, plan_event);
+  if (settings.pressed) PlanPressure(settings, seed, plan_event);
   const std::int64_t gap_max = OneIn(2, random) ? 100 : 2'000;
   for (std::uint64_t id = 1; id <= 300; ++id) {
     if (!OneIn(3, random)) now = after(now, random.Between(1, gap_max));

@@ -18,6 +18,10 @@ SimulationSettings RandomCrowdedSettings(std::uint64_t seed);
 /// As crowded, or without a limit, and two of the models have variants: the last numbers.
 SimulationSettings RandomVariantSettings(std::uint64_t seed);
 
+/// As crowded, half of them with variants; other programs take memory and give it back, models
+/// leave when nobody asks for them, and tenants have limits of memory.
+SimulationSettings RandomPressedSettings(std::uint64_t seed);
+
 /// Plans arrivals, cancellations, loads, unloads, changes of policy, useless and unknown events,
 /// and a drain at the end. `settings` is what the node was made with.
 void PlanRandomScript(const SimulationSettings& settings, std::uint64_t seed, SimulatedNode& node);

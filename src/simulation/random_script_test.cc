@@ -28,12 +28,16 @@ struct Played {
   std::uint64_t load_failed = 0;
   std::uint64_t not_accurate = 0;
   std::uint64_t variant_starts = 0;
+  std::uint64_t stopped_loads = 0;
+  std::uint64_t loads_given_up = 0;
+  std::uint64_t tenant_memory = 0;
   EndCounts ends;
   std::vector<Recorded> log;
 
   void Count(const ActionList& actions) {
     for (const Action& action : actions.actions) {
       if (std::holds_alternative<StartEvict>(action)) ++evictions;
+      if (std::holds_alternative<StopLoad>(action)) ++stopped_loads;
       const auto* const start = std::get_if<StartRun>(&action);
       if (start != nullptr && ToIndex(start->model) >= 5) ++variant_starts;
       const auto* const reply = std::get_if<Reply>(&action);
@@ -44,6 +48,7 @@ struct Played {
       if (reject->reason == RejectReason::kNoRoom) ++no_room;
       if (reject->reason == RejectReason::kLoadFailed) ++load_failed;
       if (reject->reason == RejectReason::kNotAccurate) ++not_accurate;
+      if (reject->reason == RejectReason::kTenantMemory) ++tenant_memory;
     }
   }
 };
@@ -55,6 +60,10 @@ Played Play(std::uint64_t seed, const SimulationSettings& settings) {
   node.Observe([&](Instant now, std::span<const Event> events, const ActionList& actions) {
     checker.Crank(now, events, actions);
     played.Count(actions);
+    for (const Event& event : events) {
+      const auto* const failed = std::get_if<LoadFailed>(&event);
+      if (failed != nullptr && failed->code == Code::kCancelled) ++played.loads_given_up;
+    }
     played.log.push_back({now, {events.begin(), events.end()}});
   });
   PlanRandomScript(settings, seed, node);
@@ -133,11 +142,34 @@ TEST(RandomScripts, KeepEveryInvariantWithVariantsUnder600Seeds) {
   EXPECT_GT(named, 1'000U);
 }
 
+TEST(RandomScripts, KeepEveryInvariantWhileOtherProgramsTakeMemoryUnder600Seeds) {
+  Played all;
+  for (std::uint64_t seed = 1; seed <= 600; ++seed) {
+    const Played played = Play(seed, RandomPressedSettings(seed));
+    EXPECT_EQ(played.violations, std::vector<std::string>{}) << "seed " << seed;
+    all.ends.replied += played.ends.replied;
+    all.evictions += played.evictions;
+    all.cold += played.cold;
+    all.no_room += played.no_room;
+    all.stopped_loads += played.stopped_loads;
+    all.loads_given_up += played.loads_given_up;
+    all.tenant_memory += played.tenant_memory;
+  }
+  EXPECT_GT(all.ends.replied, 10'000U);
+  EXPECT_GT(all.evictions, 900U);
+  EXPECT_GT(all.cold, 1'000U);
+  EXPECT_GT(all.no_room, 300U);
+  EXPECT_GT(all.stopped_loads, 100U);
+  EXPECT_GT(all.loads_given_up, 50U);
+  EXPECT_GT(all.tenant_memory, 100U);
+}
+
 TEST(RandomScripts, ReplayedIntoAFreshSchedulerGiveTheSameActions) {
-  for (std::uint64_t seed = 1; seed <= 60; ++seed) {
+  for (std::uint64_t seed = 1; seed <= 80; ++seed) {
     const SimulationSettings settings = seed <= 20   ? RandomSettings(seed)
                                         : seed <= 40 ? RandomCrowdedSettings(seed)
-                                                     : RandomVariantSettings(seed);
+                                        : seed <= 60 ? RandomVariantSettings(seed)
+                                                     : RandomPressedSettings(seed);
     const Played played = Play(seed, settings);
     Scheduler fresh(settings.scheduler);
     Checker checker(settings.scheduler);

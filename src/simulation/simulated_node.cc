@@ -24,6 +24,7 @@ void SimulatedNode::Run() {
     // What happens at one instant comes in one turn, or in several, as between threads.
     while (!queue_.empty() && queue_.next() <= now_) {
       events_.push_back(queue_.Take());
+      if (WasStopped(events_.back())) events_.pop_back();
       if (random_.Below(4) == 0) break;
     }
     scheduler_.Crank(now_, events_, actions_);
@@ -54,6 +55,8 @@ void SimulatedNode::CarryOut(const ActionList& actions) {
     } else if (const auto* evict = std::get_if<StartEvict>(&action)) {
       const Instant done = now_ + Duration::Microseconds(500);
       Plan(done, Evicted{done, evict->model, device_.model(ToIndex(evict->model)).size});
+    } else if (const auto* stop = std::get_if<StopLoad>(&action)) {
+      StopTheLoad(stop->model);
     } else if (const auto* wake = std::get_if<WakeAt>(&action)) {
       Plan(wake->at, Woken{wake->at});
     }
@@ -90,9 +93,30 @@ void SimulatedNode::WriteReply(RequestId request) {
   Plan(written, ReplyWritten{written, request});
 }
 
+bool SimulatedNode::WasStopped(const Event& event) {
+  std::pair<ModelId, Instant> ended;
+  if (const auto* loaded = std::get_if<LoadFinished>(&event)) ended = {loaded->model, loaded->at};
+  if (const auto* failed = std::get_if<LoadFailed>(&event)) ended = {failed->model, failed->at};
+  const auto found = std::ranges::find(stopped_loads_, ended);
+  if (ended.second == Instant() || found == stopped_loads_.end()) return false;
+  stopped_loads_.erase(found);
+  return true;
+}
+
+/// As long as it is not nearly done.
+void SimulatedNode::StopTheLoad(ModelId model) {
+  const Instant stops = now_ + Duration::Microseconds(100);
+  const Instant ends = load_ends_[ToIndex(model)];
+  if (ends <= stops) return;
+  stopped_loads_.emplace_back(model, ends);
+  Plan(stops, LoadFailed{stops, model, Code::kCancelled});
+}
+
 void SimulatedNode::Load(ModelId model) {
   const Duration takes = device_.model(ToIndex(model)).load;
   const Instant done = now_ + takes;
+  if (ToIndex(model) >= load_ends_.size()) load_ends_.resize(ToIndex(model) + 1);
+  load_ends_[ToIndex(model)] = done;
   if (device_.LoadFails(ToIndex(model))) {
     Plan(done, LoadFailed{done, model, Code::kInternal});
     return;

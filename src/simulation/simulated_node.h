@@ -10,6 +10,7 @@
 #include <cstdint>
 #include <functional>
 #include <span>
+#include <utility>
 #include <vector>
 
 #include "base/random.h"
@@ -31,6 +32,8 @@ struct SimulationSettings {
   std::uint32_t split_chains = 0;
   std::uint64_t seed = 1;
   bool with_reasons = false;  ///< Observers see why.
+  /// Random scripts: other programs take memory, and give it back.
+  bool pressed = false;
 };
 
 class SimulatedNode {
@@ -56,6 +59,8 @@ class SimulatedNode {
   Event EndOf(const StartRun& run, Instant ends, Duration takes);
   void WriteReply(RequestId request);
   void Load(ModelId model);
+  void StopTheLoad(ModelId model);
+  bool WasStopped(const Event& event);
 
   SimulationSettings settings_;
   Scheduler scheduler_;
@@ -65,6 +70,9 @@ class SimulatedNode {
   std::vector<Observer> observers_;
   std::vector<Event> events_;
   std::vector<StartRun> chain_;
+  std::vector<Instant> load_ends_;  ///< By model, of the last load that began.
+  /// Ends of loads that were stopped before.
+  std::vector<std::pair<ModelId, Instant>> stopped_loads_;
   ActionList actions_;
   Instant now_;
 };

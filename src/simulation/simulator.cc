@@ -187,6 +187,9 @@ void Simulator::Body::Happen(const Planned& planned) {
       break;
     case Kind::kFault: BeginFault(scenario_.faults[index]); break;
     case Kind::kFaultOver: cpu_.Slow(100, planned.at); break;
+    case Kind::kMemoryBack:
+      events_.emplace_back(MemoryChanged{planned.at, settings_.memory});
+      break;
     case Kind::kLoaded: EndLoad(ModelId{index}); break;
     case Kind::kUnloaded: events_.emplace_back(Unloaded{planned.at, ModelId{index}, {}}); break;
     case Kind::kEvicted: events_.emplace_back(Evicted{planned.at, ModelId{index}, {}}); break;

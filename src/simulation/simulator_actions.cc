@@ -20,6 +20,7 @@ ModelSettings SettingsOf(const ScenarioModel& model) {
   settings.cores = model.cores;
   settings.pinned = model.pinned;
   settings.accuracy_min = model.accuracy_min;
+  settings.idle_unload = model.idle_unload;
   settings.batching = model.batching.has_value();
   if (model.batching) settings.window = *model.batching;
   return settings;
@@ -33,6 +34,9 @@ void Simulator::Body::BeginFault(const Fault& fault) {
     Plan(now_ + slow->lasts, Kind::kFaultOver);
   } else if (const auto* stop = std::get_if<Stop>(&fault)) {
     cpu_.Freeze(now_, now_ + stop->lasts);
+  } else if (const auto* less = std::get_if<LessMemory>(&fault)) {
+    events_.emplace_back(MemoryChanged{now_, less->left});
+    Plan(now_ + less->lasts, Kind::kMemoryBack);
   } else if (const auto* reload = std::get_if<Reload>(&fault)) {
     const ScenarioModel& model = scenario_.models[reload->model];
     AddModel(reload->model, reload->fails || random_.Below(1'000) < model.load_failures_per_mille);
@@ -81,6 +85,20 @@ void Simulator::Body::BeginLoad(ModelId id) {
   occupancy.load = id;
   occupancy.occupant = cpu_.Begin(now_, now_, takes, takes, 1);
   PlanEnd(index);
+}
+
+/// A load of a model with others in memory computes, and can be given up at any time.
+void Simulator::Body::StopTheLoad(ModelId id) {
+  for (std::uint32_t index = 0; index < occupancies_.places(); ++index) {
+    Occupancy& occupancy = occupancies_[index];
+    if (occupancy.load != id || occupancy.occupant == kNowhere) continue;
+    cpu_.End(occupancy.occupant, now_);
+    occupancy.occupant = kNowhere;
+    occupancy.load.reset();
+    occupancies_.Give(index);
+    events_.emplace_back(LoadFailed{now_, id, Code::kCancelled});
+    return;
+  }
 }
 
 void Simulator::Body::EndLoad(ModelId id) {
@@ -138,6 +156,8 @@ void Simulator::Body::CarryOut() {
     } else if (const auto* evict = std::get_if<StartEvict>(&action)) {
       ++memory_.evictions;
       Plan(now_ + kEvictTakes, Kind::kEvicted, ToIndex(evict->model));
+    } else if (const auto* stop_load = std::get_if<StopLoad>(&action)) {
+      StopTheLoad(stop_load->model);
     } else if (std::holds_alternative<Drained>(action)) {
       drained_ = true;
     }

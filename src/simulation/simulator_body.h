@@ -76,6 +76,7 @@ class Simulator::Body {
       kWake,
       kFault,
       kFaultOver,
+      kMemoryBack,
       kLoaded,
       kUnloaded,
       kEvicted
@@ -107,6 +108,7 @@ class Simulator::Body {
   void AddVariants(ModelId first);
   void BeginLoad(ModelId model);
   void EndLoad(ModelId model);
+  void StopTheLoad(ModelId model);
   bool Limited() const { return settings_.memory > Bytes(); }
   const ScenarioModel& ModelOf(ModelId id) const {
     return scenario_.models[models_[ToIndex(id)].scenario_model];

@@ -25,7 +25,7 @@ inline constexpr std::size_t kMeteredTenantsMax = 128;
 inline constexpr std::size_t kBatchRowsMax = 128;
 inline constexpr std::size_t kEnds = 5;
 /// Every RejectReason, and "none" for ends that have none.
-inline constexpr std::size_t kReasons = 11;
+inline constexpr std::size_t kReasons = 12;
 inline constexpr std::size_t kNoReason = kReasons - 1;
 
 using Counter = std::atomic<std::uint64_t>;

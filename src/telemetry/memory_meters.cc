@@ -1,5 +1,8 @@
 #include "telemetry/memory_meters.h"
 
+#include <fcntl.h>
+#include <unistd.h>
+
 #include <algorithm>
 #include <charconv>
 #include <fstream>
@@ -110,6 +113,26 @@ std::optional<Bytes> TightestLimit(const OwnGroup& group) {
   }
 }
 
+/// What is left within the limit of a group, page cache that can be given up included, and what of
+/// this process it counts.
+std::optional<Bytes> RoomIn(int version, const std::string& folder, Bytes own) {
+  const bool first = version == 1;
+  std::optional<Bytes> limit = BytesIn(folder + (first ? "/memory.limit_in_bytes" : "/memory.max"));
+  // From there on the group is slowed down.
+  const std::optional<Bytes> high = first ? std::nullopt : BytesIn(folder + "/memory.high");
+  if (high && (!limit || *high < *limit)) limit = high;
+  if (!limit) return std::nullopt;
+  const Bytes usage =
+      BytesIn(folder + (first ? "/memory.usage_in_bytes" : "/memory.current")).value_or(Bytes());
+  const std::string stat = ReadText(folder + "/memory.stat").value_or("");
+  const char* const inactive = first ? "total_inactive_file " : "inactive_file ";
+  const char* const active = first ? "total_active_file " : "active_file ";
+  const Bytes files(NumberAfter(stat, inactive) + NumberAfter(stat, active));
+  const Bytes held = std::max(usage - files, Bytes());
+  // Pages that were taken before the process came into the group may count elsewhere.
+  return std::max(*limit - held + std::min(own, held), Bytes());
+}
+
 /// "some avg10=0.00 avg60=0.00 avg300=0.00 total=0".
 void ReadPressureLine(const std::string& line, double& avg10, std::uint64_t& total) {
   std::istringstream words(line);
@@ -190,6 +213,37 @@ std::optional<MemoryPressure> ReadMemoryPressure(const MemoryRoots& roots) {
 
 Bytes ReadAvailableMemory(const MemoryRoots& roots) {
   return Bytes::KiB(NumberAfter(ReadText(roots.proc + "/meminfo").value_or(""), "MemAvailable:"));
+}
+
+Bytes ReadMemoryRoom(const MemoryRoots& roots) {
+  const Bytes own = ReadProcessMemory(roots).anonymous;
+  const Bytes available = ReadAvailableMemory(roots);
+  if (available == Bytes()) return Bytes();
+  Bytes room = own + available;
+  const std::optional<OwnGroup> group = FindOwnGroup(roots);
+  if (!group) return room;
+  for (std::string path = group->path;;) {
+    const std::optional<Bytes> left = RoomIn(group->version, group->mount + path, own);
+    if (left) room = std::min(room, *left);
+    if (path.empty()) return room;
+    path.resize(path.rfind('/'));
+  }
+}
+
+int OpenPressureAlarm(const MemoryRoots& roots) {
+  std::vector<std::string> paths;
+  const std::optional<OwnGroup> group = FindOwnGroup(roots);
+  if (group && group->version == 2) paths.push_back(group->folder() + "/memory.pressure");
+  paths.push_back(roots.proc + "/pressure/memory");
+  // Processes without rights may ask for whole multiples of 2 s only.
+  constexpr std::string_view kWanted = "some 100000 2000000";
+  for (const std::string& path : paths) {
+    const int file = open(path.c_str(), O_RDWR | O_NONBLOCK | O_CLOEXEC);
+    if (file < 0) continue;
+    if (write(file, kWanted.data(), kWanted.size() + 1) > 0) return file;
+    close(file);
+  }
+  return -1;
 }
 
 }  // namespace cotenant

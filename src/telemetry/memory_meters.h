@@ -51,5 +51,14 @@ std::optional<CgroupMemory> ReadCgroupMemory(const MemoryRoots& roots = {});
 std::optional<MemoryPressure> ReadMemoryPressure(const MemoryRoots& roots = {});
 /// What new programs could take without swapping.
 Bytes ReadAvailableMemory(const MemoryRoots& roots = {});
+/// What this process could take all together, its mapped files included: what it has, and what is
+/// left, of the machine and within the limits of its cgroup and of those around it. Page cache
+/// counts as left. Zero: unknown.
+Bytes ReadMemoryRoom(const MemoryRoots& roots = {});
+/// A descriptor that `poll` reports (POLLPRI) when programs of our cgroup, or where that does not
+/// tell of the machine, have stood still for want of memory: for 0.1 s of the last 2 s, once in 2 s
+/// at most. Nobody is woken without. Negative where the system has no such thing; else to be
+/// closed.
+int OpenPressureAlarm(const MemoryRoots& roots = {});
 
 }  // namespace cotenant

@@ -53,6 +53,39 @@ TEST_F(MemoryMetersTest, StatusAndStatOfAProcessAreRead) {
   EXPECT_EQ(memory.major_faults, 99u);
 }
 
+TEST_F(MemoryMetersTest, TheRoomIsWhatTheMachineAndEachGroupAroundLeave) {
+  EXPECT_EQ(ReadMemoryRoom(roots_), Bytes()) << "unknown";
+  Write("proc/self/status", "RssAnon:\t    1000 kB\n");
+  Write("proc/meminfo", "MemAvailable:\t    9000 kB\n");
+  EXPECT_EQ(ReadMemoryRoom(roots_), Bytes::KiB(10'000));
+  Write("proc/self/cgroup", "0::/outer/inner\n");
+  Write("cgroup/memory.stat", "inactive_file 0\n");
+  const auto group = [&](const char* name, std::int64_t limit, std::int64_t usage) {
+    const std::string folder = std::string("cgroup/") + name;
+    Write(folder + "/memory.max", std::to_string(limit << 10) + "\n");
+    Write(folder + "/memory.current", std::to_string(usage << 10) + "\n");
+    Write(folder + "/memory.stat", "inactive_file 204800\nactive_file 102400\n");
+  };
+  group("outer/inner", 8'000, 3'000);
+  EXPECT_EQ(ReadMemoryRoom(roots_), Bytes::KiB(8'000 - 3'000 + 300 + 1'000));
+  group("outer", 8'000, 6'000);
+  EXPECT_EQ(ReadMemoryRoom(roots_), Bytes::KiB(8'000 - 6'000 + 300 + 1'000)) << "siblings grew";
+  Write("cgroup/outer/memory.high", "6291456\n");
+  EXPECT_EQ(ReadMemoryRoom(roots_), Bytes::KiB(6'144 - 6'000 + 300 + 1'000));
+}
+
+TEST_F(MemoryMetersTest, ASystemThatCannotTellOfPressureHasNoAlarm) {
+  EXPECT_LT(OpenPressureAlarm(roots_), 0);
+  Write("proc/pressure/memory", "");
+  const int alarm = OpenPressureAlarm(roots_);
+  ASSERT_GE(alarm, 0);
+  close(alarm);
+  std::ifstream file(root_ / "proc/pressure/memory");
+  std::string asked;
+  std::getline(file, asked, '\0');
+  EXPECT_EQ(asked, "some 100000 2000000");
+}
+
 TEST_F(MemoryMetersTest, SecondVersionTakesTheTightestLimitUpToTheRoot) {
   Write("proc/self/cgroup", "0::/outer/inner\n");
   Write("cgroup/memory.stat", "inactive_file 1\n");

@@ -213,6 +213,7 @@ void WriteMemory(const MemoryGauges& memory, PageWriter& page) {
   page.Sample({{"kind", "models"}}, memory.ledger_models_bytes);
   page.Sample({{"kind", "runs"}}, memory.ledger_runs_bytes);
   page.Sample({{"kind", "free"}}, memory.ledger_free_bytes);
+  page.Sample({{"kind", "given_up"}}, memory.ledger_given_up_bytes);
   page.Family("cotenant_memory_pool_bytes", "gauge",
               "Memory of the networks' allocator: in use, the most ever in use, and kept for the "
               "next run.");

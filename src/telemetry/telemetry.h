@@ -39,6 +39,7 @@ struct MemoryGauges {
   std::int64_t ledger_models_bytes = 0;
   std::int64_t ledger_runs_bytes = 0;
   std::int64_t ledger_free_bytes = 0;
+  std::int64_t ledger_given_up_bytes = 0;
   std::int64_t pool_in_use_bytes = 0;
   std::int64_t pool_peak_bytes = 0;
   std::int64_t pool_kept_bytes = 0;

@@ -42,13 +42,14 @@ def free_ports(count):
 class Server:
     """One process that serves a repository on three free ports of this machine."""
 
-    def __init__(self, command, repository, *flags):
+    def __init__(self, command, repository, *flags, enter=None):
+        """`enter` is called in the new process before the program begins."""
         self.http, self.grpc, self.metrics = free_ports(3)
         self.log = tempfile.NamedTemporaryFile("w+", suffix=".log", delete=False)
         self.process = subprocess.Popen(
             [*command, f"--model-repository={repository}", f"--http-port={self.http}", f"--grpc-port={self.grpc}",
              f"--metrics-port={self.metrics}", *flags], stdout=self.log, stderr=subprocess.STDOUT,
-            start_new_session=True)
+            start_new_session=True, preexec_fn=enter)
         # A fixture that fails before it can stop its server leaves none behind.
         atexit.register(self.stop)
 

@@ -56,9 +56,10 @@ def repository(tmp_path_factory):
 class Running:
     """A server and the questions to it."""
 
-    def __init__(self, repository, *flags):
+    def __init__(self, repository, *flags, enter=None):
         self.folder, self.sums = repository
-        self.server = harness.Server([COTENANT, "serve"], self.folder, f"--cache-dir={self.folder}-cache", *flags).wait()
+        self.server = harness.Server([COTENANT, "serve"], self.folder, f"--cache-dir={self.folder}-cache",
+                                     f"--state-dir={self.folder}-state", *flags, enter=enter).wait()
 
     def __enter__(self):
         return self

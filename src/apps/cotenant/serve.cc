@@ -27,6 +27,7 @@
 #include "protocol/grpc/grpc_server.h"
 #include "protocol/http/http_server.h"
 #include "protocol/server_facts.h"
+#include "server/history_file.h"
 #include "server/io_thread.h"
 #include "server/node.h"
 #include "server/unsent_bytes.h"
@@ -111,6 +112,7 @@ NodeOptions NodeOptionsOf(const ServeOptions& options, std::int32_t cpus,
   node.record.path = options.record;
   node.record.file_max = options.record_bytes_max;
   node.memory = memory;
+  node.idle_unload = options.idle_unload;
   node.scheduler.memory = memory.models;
   return node;
 }
@@ -211,6 +213,11 @@ Status Server::Start() {
     if (found.profile) LogInfo("model '" + model + "': run times are known from its profile");
     return std::move(found.profile);
   };
+  const std::filesystem::path state =
+      options_.state_dir.empty() ? DefaultStateDir() : std::filesystem::path(options_.state_dir);
+  if (!state.empty()) {
+    node_options.history_file = state / HistoryFileName(Repositories(options_));
+  }
   OpenCache();
   node_ = std::make_unique<Node>(std::move(node_options), *prepared_, *backend_, telemetry_);
   const pthread_t main_thread = pthread_self();
@@ -345,6 +352,7 @@ bool Server::Drain() {
   if (!drained) LogWarning("the drain was cut short: some requests were not answered");
   AwaitUnsentBytes(kUnsentWaitMax);
   node_->FlushRecording();
+  node_->SaveHistories();
   // gRPC is not stopped but ends with the process: its own shutdown answers calls that arrive
   // meanwhile with CANCELLED, as if their clients had cancelled; a closed connection reads as
   // UNAVAILABLE.

@@ -18,6 +18,7 @@ constexpr std::size_t kMappedMin = std::size_t{128} << 10;
 constexpr std::size_t kSizeMax = std::size_t{1} << 46;
 
 thread_local MemoryAccount* current_account = nullptr;
+thread_local const std::atomic<bool>* current_stop = nullptr;
 
 struct SizeClass {
   std::size_t index;
@@ -60,11 +61,16 @@ MemoryPool::AccountOwner MemoryPool::OpenAccount(Bytes in_use_max, bool keeps_bl
   return AccountOwner(new MemoryAccount(in_use_max, keeps_blocks));
 }
 
-MemoryPool::Charge::Charge(MemoryAccount& account) : outer_(current_account) {
+MemoryPool::Charge::Charge(MemoryAccount& account, const std::atomic<bool>* stop)
+    : outer_(current_account), outer_stop_(current_stop) {
   current_account = &account;
+  current_stop = stop;
 }
 
-MemoryPool::Charge::~Charge() { current_account = outer_; }
+MemoryPool::Charge::~Charge() {
+  current_account = outer_;
+  current_stop = outer_stop_;
+}
 
 MemoryPool::~MemoryPool() {
   COTENANT_CHECK(in_use_ == 0);
@@ -78,6 +84,7 @@ void* MemoryPool::Allocate(std::size_t size) {
     throw MemoryRefused();
   };
   if (size > kSizeMax) refuse();
+  if (current_stop != nullptr && current_stop->load(std::memory_order_relaxed)) refuse();
   const SizeClass size_class = ClassOf(size + sizeof(Block));
   const auto bytes = static_cast<std::int64_t>(size_class.size);
   if (account != nullptr && account->in_use() + Bytes(bytes) > account->in_use_max_) refuse();

@@ -100,16 +100,19 @@ class MemoryPool {
   bool TrimUnused() noexcept;
   Figures figures() const;
 
-  /// While it exists, what the thread allocates is charged to the account. Nests.
+  /// While it exists, what the thread allocates is charged to the account. Nests. Once `stop`,
+  /// where there is one, is set, everything is refused: for a load that the library would not break
+  /// off.
   class Charge {
    public:
-    explicit Charge(MemoryAccount& account);
+    explicit Charge(MemoryAccount& account, const std::atomic<bool>* stop = nullptr);
     ~Charge();
     Charge(const Charge&) = delete;
     Charge& operator=(const Charge&) = delete;
 
    private:
     MemoryAccount* outer_;
+    const std::atomic<bool>* outer_stop_;
   };
 
  private:

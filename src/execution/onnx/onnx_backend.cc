@@ -127,12 +127,13 @@ OnnxBackend::OnnxBackend(std::unique_ptr<Environment> environment)
 OnnxBackend::~OnnxBackend() = default;
 
 Result<std::unique_ptr<Executor>> OnnxBackend::Load(const VersionFile& file,
-                                                    const ModelConfig& config) {
+                                                    const ModelConfig& config,
+                                                    const std::atomic<bool>* stop) {
   Environment& environment = *environment_;
   return OnnxSession::Load(
       {*environment.environment, environment.allocator, *environment.allocator.memory_info,
        environment.pool, environment.options.run_memory_max, environment.drop_unmapped},
-      file, config);
+      file, config, stop);
 }
 
 Status OnnxBackend::SaveOptimised(const VersionFile& file, const ModelConfig& config,

@@ -37,8 +37,9 @@ class OnnxBackend final : public Backend {
   static Result<std::unique_ptr<OnnxBackend>> Create(const OnnxOptions& options);
   ~OnnxBackend() override;
 
-  Result<std::unique_ptr<Executor>> Load(const VersionFile& file,
-                                         const ModelConfig& config) override;
+  using Backend::Load;
+  Result<std::unique_ptr<Executor>> Load(const VersionFile& file, const ModelConfig& config,
+                                         const std::atomic<bool>* stop) override;
 
   /// Writes the graph as the library optimised it to `folder`, with its constants in a file beside
   /// it that can be mapped, in the form that kernels want on this CPU if `prepacked`. Loaded from

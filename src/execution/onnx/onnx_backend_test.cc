@@ -115,6 +115,16 @@ TEST(OnnxBackend, AnOptimisedNetworkIsLoadedWithItsWeightsMapped) {
   EXPECT_FALSE(failed.ok());
 }
 
+TEST(OnnxBackend, ALoadThatIsStoppedEndsCancelledAndGivesItsMemoryBack) {
+  auto backend = NewBackend();
+  const std::atomic<bool> stop = true;
+  const VersionFile file{1, ModelPath("mlp"), nullptr};
+  const auto stopped = backend->Load(file, {}, &stop);
+  EXPECT_EQ(stopped.status().code(), Code::kCancelled) << stopped.status().message();
+  EXPECT_EQ(backend->pool().in_use, Bytes());
+  EXPECT_TRUE(backend->Load(file, {}).ok());
+}
+
 TEST(OnnxBackend, ABrokenFileIsNamed) {
   auto backend = NewBackend();
   const Status status = TryLoad(*backend, "broken").status();

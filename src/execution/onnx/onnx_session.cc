@@ -224,12 +224,13 @@ T Guarded(const std::string& what, Work work) {
 }  // namespace
 
 Result<std::unique_ptr<Executor>> OnnxSession::Load(const Place& place, const VersionFile& file,
-                                                    const ModelConfig& config) {
+                                                    const ModelConfig& config,
+                                                    const std::atomic<bool>* stop) {
   using Loaded = Result<std::unique_ptr<Executor>>;
   const std::string what = NameOf(file, config);
   return Guarded<Loaded>(what, [&]() -> Loaded {
     std::unique_ptr<OnnxSession> session(new OnnxSession(place));
-    COTENANT_RETURN_IF_ERROR(session->Open(file, config, what));
+    COTENANT_RETURN_IF_ERROR(session->Open(file, config, what, nullptr, stop));
     COTENANT_RETURN_IF_ERROR(session->ReadSignature(config, what));
     return std::unique_ptr<Executor>(std::move(session));
   });
@@ -240,12 +241,13 @@ Status OnnxSession::SaveOptimised(const Place& place, const VersionFile& file,
   const std::string what = NameOf(file, config);
   return Guarded<Status>(what, [&] {
     std::unique_ptr<OnnxSession> session(new OnnxSession(place));
-    return session->Open(file, config, what, &saving);
+    return session->Open(file, config, what, &saving, nullptr);
   });
 }
 
 Status OnnxSession::Open(const VersionFile& file, const ModelConfig& config,
-                         const std::string& what, const Saving* saving) {
+                         const std::string& what, const Saving* saving,
+                         const std::atomic<bool>* stop) {
   OrtSessionOptions* raw_options = nullptr;
   COTENANT_RETURN_IF_ORT_ERROR(Ort().CreateSessionOptions(&raw_options), what);
   const OrtOwner<OrtSessionOptions> options(raw_options);
@@ -262,7 +264,7 @@ Status OnnxSession::Open(const VersionFile& file, const ModelConfig& config,
   const Bytes malloc_before = FromMalloc();
   OrtSession* raw = nullptr;
   {
-    const MemoryPool::Charge charge(*account_);
+    const MemoryPool::Charge charge(*account_, stop);
     OrtStatus* status =
         from_bytes
             ? Ort().CreateSessionFromArray(&place_.environment, file.content->data(),
@@ -270,6 +272,9 @@ Status OnnxSession::Open(const VersionFile& file, const ModelConfig& config,
             : Ort().CreateSession(&place_.environment, file.path.c_str(), options.get(), &raw);
     if (status != nullptr) {
       Status failed = FromOrt(status, what);
+      if (stop != nullptr && stop->load(std::memory_order_relaxed)) {
+        return Status(Code::kCancelled, what + ": nobody waits for it any more");
+      }
       if (account_->refused()) return ResourceExhausted(failed.message());
       return failed;
     }

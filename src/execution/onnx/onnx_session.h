@@ -41,7 +41,8 @@ class OnnxSession final : public Executor {
   };
 
   static Result<std::unique_ptr<Executor>> Load(const Place& place, const VersionFile& file,
-                                                const ModelConfig& config);
+                                                const ModelConfig& config,
+                                                const std::atomic<bool>* stop);
 
   /// Where an optimised network goes to, and whether with constants in the form of its kernels.
   struct Saving {
@@ -68,7 +69,7 @@ class OnnxSession final : public Executor {
   explicit OnnxSession(const Place& place)
       : place_(place), account_(MemoryPool::OpenAccount(Bytes(INT64_MAX / 2), false)) {}
   Status Open(const VersionFile& file, const ModelConfig& config, const std::string& what,
-              const Saving* saving = nullptr);
+              const Saving* saving, const std::atomic<bool>* stop);
   Status ReadSignature(const ModelConfig& config, const std::string& what);
 
   const Place place_;

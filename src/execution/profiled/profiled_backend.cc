@@ -212,7 +212,8 @@ void ProfiledRun::Stop() {
 }
 
 Result<std::unique_ptr<Executor>> ProfiledBackend::Load(const VersionFile& file,
-                                                        const ModelConfig& config) {
+                                                        const ModelConfig& config,
+                                                        const std::atomic<bool>* stop) {
   std::string text;
   std::string what = "model '" + config.name + "' version " + std::to_string(file.version);
   if (file.content != nullptr) {
@@ -227,7 +228,15 @@ Result<std::unique_ptr<Executor>> ProfiledBackend::Load(const VersionFile& file,
   auto profile = ReadProfile(config, text, what);
   if (!profile.ok()) return profile.status();
   if (profile->load > Duration()) {
-    std::this_thread::sleep_for(std::chrono::nanoseconds(profile->load.nanoseconds()));
+    const auto until =
+        std::chrono::steady_clock::now() + std::chrono::nanoseconds(profile->load.nanoseconds());
+    const auto stopped = [stop] { return stop != nullptr && stop->load(); };
+    constexpr std::chrono::milliseconds kLook{1};
+    while (!stopped() && std::chrono::steady_clock::now() + kLook < until) {
+      std::this_thread::sleep_for(kLook);
+    }
+    if (!stopped()) std::this_thread::sleep_until(until);
+    if (stopped()) return Status(Code::kCancelled, what + ": nobody waits for it any more");
   }
   if (!profile->load_error.empty()) return InvalidArgument(what + ": " + profile->load_error);
   return std::unique_ptr<Executor>(

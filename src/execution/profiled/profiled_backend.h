@@ -20,8 +20,9 @@ class ProfiledBackend final : public Backend {
   explicit ProfiledBackend(RunGate* gate = nullptr) : gate_(gate) {}
 
   /// File and content may be absent: then a run takes no time.
-  Result<std::unique_ptr<Executor>> Load(const VersionFile& file,
-                                         const ModelConfig& config) override;
+  using Backend::Load;
+  Result<std::unique_ptr<Executor>> Load(const VersionFile& file, const ModelConfig& config,
+                                         const std::atomic<bool>* stop) override;
 
  private:
   RunGate* const gate_;

@@ -50,6 +50,7 @@ void AppendLedger(const MemoryFacts& ledger, std::string& out) {
   AppendMember("models", ledger.models, out);
   AppendMember("runs", ledger.reserve, out);
   AppendMember("free", ledger.free, out);
+  AppendMember("given_up", ledger.limit - ledger.left, out);
   out += '}';
 }
 
