@@ -268,7 +268,7 @@ constexpr Flag kFlags[] = {
     {"record-max-bytes", kValue, kUsed, "Scheduling", "BYTES",
      "then LOG becomes LOG.1 and a new one begins (64MiB)", SET(SetBytes(v, o.record_bytes_max))},
     {"state-dir", kValue, kUsed, "Scheduling", "DIR",
-     "where `cotenant profile` keeps what it measured (docs/profiles.md)",
+     "where what was measured (docs/profiles.md) and learnt of requests is kept",
      SET(SetText(v, o.state_dir))},
 
     {"cache-dir", kValue, kUsed, "Memory", "DIR",
