@@ -153,6 +153,7 @@ void Controller::BeginChange(const std::string& model, const LoadOverride& overr
   for (const std::string& warning : description->warnings) LogWarning(warning);
   auto change = std::make_shared<Change>();
   change->name = model;
+  change->number = ++changes_begun_;
   change->done = std::move(done);
   change->loading = description->versions.size();
   for (VersionFile& file : description->versions) {
@@ -353,7 +354,11 @@ void Controller::FinishChange(Change& change) {
                   " is at UNAVAILABLE state: " + version.reason + ";\n";
     }
   }
-  if (change.withdrawn) return FinishWithdrawn(change);
+  if (change.withdrawn) return FinishWithdrawn(change, UnloadedMeanwhile());
+  // Variants may keep a change from its end until a later one has ended: that one counts.
+  std::uint64_t& newest = newest_change_[change.name];
+  if (any_ready && change.number < newest) return FinishWithdrawn(change, Status());
+  if (any_ready) newest = change.number;
   std::vector<std::shared_ptr<ServedModel>> before;
   links_.tables.Update([&](ModelTable& table) {
     ModelTable::Name& name = table.names[change.name];
@@ -375,13 +380,13 @@ void Controller::FinishChange(Change& change) {
 }
 
 /// What was on its way is unloaded: those that have begun already, when they are there.
-void Controller::FinishWithdrawn(Change& change) {
+void Controller::FinishWithdrawn(Change& change, const Status& status) {
   std::vector<std::shared_ptr<ServedModel>> served;
   for (ModelTable::VersionState& version : change.versions) {
     if (version.served) served.push_back(std::move(version.served));
   }
   Withdraw(std::move(served));
-  if (change.done) change.done(UnloadedMeanwhile());
+  if (change.done) change.done(status);
 }
 
 void Controller::WithdrawPending(const std::string& model) {

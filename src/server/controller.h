@@ -74,6 +74,7 @@ class Controller {
   /// One name on its way to new versions.
   struct Change {
     std::string name;
+    std::uint64_t number = 0;  ///< In the order in which they were asked for.
     std::size_t loading = 0;
     std::vector<ModelTable::VersionState> versions;
     Done done;
@@ -149,7 +150,7 @@ class Controller {
   void Account(ModelId id, Bytes taken);
   void KeepWithin();
   void FinishChange(Change& change);
-  void FinishWithdrawn(Change& change);
+  void FinishWithdrawn(Change& change, const Status& status);
   void WithdrawPending(const std::string& model);
   void FailName(const std::string& model, const Status& why, const Done& done);
   void Withdraw(std::vector<std::shared_ptr<ServedModel>> served);
@@ -164,6 +165,8 @@ class Controller {
   ControllerLinks links_;
   std::map<std::string, std::uint64_t, std::less<>>
       fingerprints_;  ///< Of what is, or was to be, loaded.
+  std::uint64_t changes_begun_ = 0;
+  std::map<std::string, std::uint64_t> newest_change_;  ///< By name, of those that took effect.
   std::map<std::string, LoadOverride, std::less<>> overrides_;
   std::map<ModelId, PendingLoad> pending_;
   std::map<ModelId, ModelSignature> signatures_;  ///< Of models with variants.

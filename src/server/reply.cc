@@ -97,7 +97,7 @@ void FillRefusal(InferCall& call, const Reject& reject, const RefusalFacts& fact
              SizeText(facts.tenant.memory_max);
       break;
     case RejectReason::kNotAccurate:
-      text = "no variant of the model is as accurate as its 'accuracy_bound', " +
+      text = "no variant that may answer it is as accurate as its 'accuracy_bound', " +
              AccuracyText(call.bounds.accuracy);
       break;
     case RejectReason::kLoadFailed:

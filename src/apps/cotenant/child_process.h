@@ -1,6 +1,7 @@
 #pragma once
 
-/// Runs a program for what it prints: low priority, ended when its time is over or when we end.
+/// Runs a program for what it prints: low priority, ended when its time is over. (What measures
+/// networks ends with us by itself.)
 ///
 /// Blocks until the program has ended. Any thread. Nothing of this process is copied for it,
 /// however large it is.

@@ -39,6 +39,8 @@ constexpr std::int32_t kRowsMost = 4;
 /// Random samples whose outputs are written, for comparing forms.
 constexpr std::size_t kSamples = 16;
 constexpr int kRunsMin = 9;
+/// Runs of seconds are not repeated so often: one counts.
+constexpr Duration kSlowRunsMost = Duration::Seconds(1);
 /// Of samples that differ in their shapes, the largest so many are measured.
 constexpr std::size_t kShapesMost = 8;
 
@@ -261,17 +263,13 @@ class Measuring {
     measured_.cost.run_peak = measured_.shapes[0].run_peak;
     measured_.run_takes = measured_.shapes[0].run_takes;
     const Duration shortly = settings_.runs_for / 4;
-    if (RowsMost() > 1) MeasureMore(*inputs_, RowsMost(), shortly);
+    // Larger inputs than the usual, if the network takes them.
+    if (RowsMost() > 1) (void)MeasureShape(*inputs_, RowsMost(), shortly);
     if (any_open && *usual < kLongDimension) {
       Result<ModelInputs> longer = ModelInputs::Make(*model_, {}, kLongDimension, 1);
-      if (longer.ok()) MeasureMore(*longer, 1, shortly);
+      if (longer.ok()) (void)MeasureShape(*longer, 1, shortly);
     }
     return Status();
-  }
-
-  /// Larger inputs than the usual, if the network takes them.
-  void MeasureMore(const ModelInputs& inputs, std::int32_t rows, Duration lasts) {
-    if (!MeasureShape(inputs, rows, lasts).ok()) return;
   }
 
   std::int32_t RowsMost() const {
@@ -291,9 +289,11 @@ class Measuring {
     std::vector<Duration> times;
     const bool alone = model_->config().runtime.intra_op_threads <= 1;
     const Instant until = MonotonicNow() + lasts;
+    const Instant latest = until + kSlowRunsMost;
     // The first run makes room, and does not count.
-    for (int i = 0; i <= kRunsMin || MonotonicNow() < until; ++i) {
+    for (int i = 0;; ++i) {
       const Instant began = MonotonicNow();
+      if (i > 1 && (began >= latest || (i > kRunsMin && began >= until))) break;
       const Duration cpu_before = ThreadCpu();
       COTENANT_RETURN_IF_ERROR(run->Execute(std::span(&member, 1), ~std::uint64_t{0}));
       const Duration took = alone ? ThreadCpu() - cpu_before : MonotonicNow() - began;

@@ -180,6 +180,8 @@ std::optional<VariantCost> PreparedSource::MeasureNow(const ModelDescription& de
   }
   const VariantCost cost = measured->cost;
   if (!keep) return cost;
+  // Whoever prepared it meanwhile knows more.
+  if (const auto now = store_.Find(key).network; now && now->tries > 0) return cost;
   // So that the next start finds it. A cache that cannot be written only makes that slower.
   PreparedNetwork known;
   known.shipped = *std::move(measured);
