@@ -1,5 +1,6 @@
 #include "client/answer.h"
 
+#include <algorithm>
 #include <string>
 
 #include "client/model_metadata.h"
@@ -23,7 +24,22 @@ constexpr struct {
     {"may have for models of its own", RejectReason::kTenantMemory},
 };
 
+/// The text of a member that no tensor's name can be taken for: escaped quotes end nothing here.
+std::string_view MemberOf(std::string_view body, std::string_view quoted) {
+  const std::size_t at = body.find(quoted);
+  if (at == std::string_view::npos) return {};
+  const std::string_view rest = body.substr(at + quoted.size());
+  return rest.substr(0, std::min(rest.find('"'), rest.size()));
+}
+
 }  // namespace
+
+ServedBy ServedByOf(std::string_view body) {
+  const std::size_t parameters = body.find("\"parameters\":{\"queue_ms\"");
+  if (parameters == std::string_view::npos) return {};
+  const std::string_view told = body.substr(parameters);
+  return {MemberOf(told, "\"start\":\"") == "cold", MemberOf(told, "\"variant\":\"")};
+}
 
 AnswerMeaning MeaningOf(int status, std::string_view body) {
   if (status >= 200 && status < 300) return {RunEnd::kReplied, kOtherReason, false};

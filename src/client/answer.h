@@ -20,4 +20,12 @@ struct AnswerMeaning {
 /// 503 and 507 are rejected; other errors are failed.
 AnswerMeaning MeaningOf(int status, std::string_view body);
 
+/// What Cotenant tells of a good answer to a request that used a parameter of ours. Looks at what
+/// was kept of the body; where nothing is told, warm and no variant.
+struct ServedBy {
+  bool cold = false;
+  std::string_view variant;  ///< A part of `body`.
+};
+ServedBy ServedByOf(std::string_view body);
+
 }  // namespace cotenant

@@ -9,6 +9,21 @@
 namespace cotenant {
 namespace {
 
+TEST(Answer, AGoodOneTellsWhetherItWasColdAndWhichVariantAnswered) {
+  const ServedBy cold = ServedByOf(
+      R"({"model_name":"m","parameters":{"queue_ms":0.1,"start":"cold","variant":"int8"}})");
+  EXPECT_TRUE(cold.cold);
+  EXPECT_EQ(cold.variant, "int8");
+  const ServedBy warm =
+      ServedByOf(R"({"parameters":{"queue_ms":0.1,"start":"warm"},"outputs":[]})");
+  EXPECT_FALSE(warm.cold);
+  EXPECT_EQ(warm.variant, "");
+  // A cut answer, one without parameters, and an output that looks like them.
+  EXPECT_FALSE(ServedByOf(R"({"parameters":{"queue_ms":0.1,"start":"col)").cold);
+  EXPECT_FALSE(ServedByOf("").cold);
+  EXPECT_FALSE(ServedByOf(R"({"outputs":[{"name":"\"start\":\"cold\""}]})").cold);
+}
+
 TEST(Answer, StatusAndWordsTellTheEndAndTheReason) {
   constexpr auto kNumber = [](RejectReason reason) { return static_cast<std::size_t>(reason); };
   const struct {

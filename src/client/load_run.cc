@@ -109,7 +109,8 @@ class LoadRun::Body {
   void Free(std::size_t index);
   void ServeWaiting();
   void FireVanishing(Instant now);
-  void End(const Pending& request, const AnswerMeaning& meaning, Duration latency);
+  void End(const Pending& request, const AnswerMeaning& meaning, Duration latency,
+           const ServedBy& by = {});
   void EndAllLeft();
   void Wait(Instant until);
   void Report(Instant now, bool warming_up);
@@ -340,7 +341,8 @@ void LoadRun::Body::React(std::size_t index, LoadConnection::Event event, Instan
     if (meaning.shown) {
       tally_.AddError("HTTP " + std::to_string(reader.status()) + ": " + ErrorText(reader.body()));
     }
-    End(slot.request, meaning, latency);
+    const bool replied = meaning.end == RunEnd::kReplied;
+    End(slot.request, meaning, latency, replied ? ServedByOf(reader.body()) : ServedBy());
   } else {
     tally_.AddError(slot.connection.error());
     End(slot.request, {RunEnd::kBroken, kOtherReason, false}, latency);
@@ -384,8 +386,15 @@ void LoadRun::Body::FireVanishing(Instant now) {
   }
 }
 
-void LoadRun::Body::End(const Pending& request, const AnswerMeaning& meaning, Duration latency) {
+void LoadRun::Body::End(const Pending& request, const AnswerMeaning& meaning, Duration latency,
+                        const ServedBy& by) {
   EndedRequest ended;
+  ended.cold = by.cold;
+  const std::vector<ScenarioVariant>& variants = scenario_.models[request.model].variants;
+  const auto variant = std::ranges::find(variants, by.variant, &ScenarioVariant::name);
+  if (variant != variants.end()) {
+    ended.variant = static_cast<std::size_t>(variant - variants.begin()) + 1;
+  }
   ended.tenant = request.tenant;
   ended.model = request.model;
   ended.rows = request.rows;

@@ -1,9 +1,12 @@
 #include "apps/cotenant/reproduce.h"
 
+#include <unistd.h>
+
 #include <cinttypes>
 #include <cstdio>
 
 #include "apps/cotenant/edge_multiai.h"
+#include "apps/cotenant/live_comparison.h"
 #include "apps/cotenant/usable_cpus.h"
 #include "config/command_flags.h"
 #include "config/run_result_file.h"
@@ -31,7 +34,12 @@ int Reproduce(std::span<const std::string> arguments) {
   SweepSeeds seeds;
   seeds.threads = UsableCpus();
   std::string json;
+  std::string plots;
   bool tuning = false;
+  bool is_live = false;
+  LiveOptions live;
+  live.progress = isatty(STDERR_FILENO) != 0;
+  const Duration hour = Duration::Seconds(3600);
   const CommandFlag flags[] = {
       {"seeds", FlagKind::kValue, "A..B", "of the drawn requests (1001..1020)",
        [&seeds](const std::string& text) { return SetSeeds(text, seeds); }},
@@ -39,6 +47,35 @@ int Reproduce(std::span<const std::string> arguments) {
        "the grid on the loads that our policy was tuned on, instead of those it is judged by",
        SetsSwitch(tuning)},
       {"threads", FlagKind::kValue, "N", "one for each CPU", SetsNumber(seeds.threads, 1, 1024)},
+      {"plots", FlagKind::kValue, "DIR", "draw the sweeps there, as SVG files", SetsText(plots)},
+      {"live", FlagKind::kSwitch, "",
+       "real networks and servers under a real memory limit, with the simulated run beside",
+       SetsSwitch(is_live)},
+      {"models", FlagKind::kValue, "DIR", "live: the repository of the networks",
+       SetsText(live.models)},
+      {"cache-dir", FlagKind::kValue, "DIR",
+       "live: prepared networks (cotenant prepare DIR); without: as shipped",
+       SetsText(live.cache_dir)},
+      {"seconds", FlagKind::kValue, "S", "live: of load, over all policies (180)",
+       SetsSeconds(live.lasts, Duration::Seconds(4), hour)},
+      {"minutes", FlagKind::kValue, "N", "live: the same in minutes",
+       [&live](const std::string& text) {
+         std::int64_t minutes = 0;
+         const Status status = SetsNumber(minutes, 1, 60)(text);
+         live.lasts = Duration::Seconds(60) * minutes;
+         return status;
+       }},
+      {"tenants", FlagKind::kValue, "N",
+       "live: at least so many; networks have several where there are fewer (10)",
+       SetsNumber(live.tenants, 1, 64)},
+      {"budget", FlagKind::kValue, "PERCENT",
+       "live: room for models, of the sum of their best variants (40)",
+       SetsNumber(live.budget, 5, 200)},
+      {"interval", FlagKind::kValue, "S",
+       "live: mean seconds between requests of the tenant that asks most (1)",
+       SetsSeconds(live.shortest, Duration::Milliseconds(10), hour)},
+      {"progress", FlagKind::kSwitch, "", "live: show progress also without a terminal",
+       SetsSwitch(live.progress)},
       {"json", FlagKind::kValue, "FILE", "write every point as JSON", SetsText(json)},
   };
   const Result<CommandWords> words = ReadCommandFlags(flags, arguments);
@@ -54,11 +91,18 @@ int Reproduce(std::span<const std::string> arguments) {
   if (words->words.size() != 1 || words->words[0] != "edge-multiai") {
     return Fail(2, "what is to be reproduced? There is: edge-multiai");
   }
+  if (is_live) {
+    if (live.models.empty()) return Fail(2, "--live needs --models=DIR");
+    live.seed = seeds.first;
+    live.json = json;
+    return CompareLive(live);
+  }
   std::printf("Seeds %" PRIu64 " to %" PRIu64 ", in virtual time.\n\n", seeds.first, seeds.last);
-  const std::string sweeps = PlayPaperSweeps(seeds);
+  const Result<std::string> sweeps = PlayPaperSweeps(seeds, plots);
+  if (!sweeps.ok()) return Fail(1, sweeps.status().message());
   const std::string grid = PlayResidencyGrid(seeds, tuning);
   if (json.empty()) return 0;
-  const std::string document = "{\"sweeps\": " + sweeps + ",\n \"grid\": " + grid + "}\n";
+  const std::string document = "{\"sweeps\": " + *sweeps + ",\n \"grid\": " + grid + "}\n";
   const Status status = WriteTextFile(json, document);
   return status.ok() ? 0 : Fail(1, status.message());
 }
