@@ -268,8 +268,7 @@ constexpr Flag kFlags[] = {
     {"record-max-bytes", kValue, kUsed, "Scheduling", "BYTES",
      "then LOG becomes LOG.1 and a new one begins (64MiB)", SET(SetBytes(v, o.record_bytes_max))},
     {"state-dir", kValue, kUsed, "Scheduling", "DIR",
-     "where what was measured (docs/profiles.md) and learnt of requests is kept",
-     SET(SetText(v, o.state_dir))},
+     "what was measured (docs/profiles.md) and learnt of requests", SET(SetText(v, o.state_dir))},
 
     {"cache-dir", kValue, kUsed, "Memory", "DIR",
      "prepared networks (docs/prepare.md); none: serve as shipped", SET(SetText(v, o.cache_dir))},
@@ -279,7 +278,7 @@ constexpr Flag kFlags[] = {
      "which models stay in memory, see 'cotenant policies' (greedy-dual)",
      SET(SetName(v, kResidencyNames, o.residency))},
     {"idle-unload", kValue, kUsed, "Memory", "SECONDS",
-     "a model leaves memory when nobody asked for it for so long; 0: it does not (0)",
+     "a model leaves memory unasked for so long; 0: it does not (0)",
      SET(SetSeconds(v, 0, o.idle_unload))},
     {"prediction", kValue, kUsed, "Memory", "POLICY",
      "how the next request of a model is foretold (bayesian)",

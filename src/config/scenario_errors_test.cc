@@ -167,7 +167,8 @@ TEST(ScenarioErrors, EveryMistakeIsNamedWithItsPlaceAndWhatIsAccepted) {
        "s.toml:6:1: a fault needs 'kind'"},
       {"load = []\nlasts_s = 1\n[[models]]\nname = 'm'\nrun_us = 5\n[[faults]]\nkind = "
        "'slow'\nat_s = 1",
-       "s.toml:7:8: 'kind': expected slow-down, stop or reload, got 'slow'; did you mean 'stop'?"},
+       "s.toml:7:8: 'kind': expected slow-down, stop, reload or memory, got 'slow'; did you mean "
+       "'stop'?"},
       {"load = []\nlasts_s = 1\n[[models]]\nname = 'm'\nrun_us = 5\n[[faults]]\nkind = "
        "'slow-down'\nat_s = 5\npercent = 0",
        "s.toml:6:1: a fault of kind 'slow-down' needs 'lasts_s'\ns.toml:8:8: 'at_s': expected a "

@@ -225,7 +225,7 @@ TEST(ScenarioFile, FaultsAndExpectationsAreRead) {
             "[[faults]]\nkind = 'slow-down'\nat_s = 1\nlasts_s = 0.5\npercent = 150\n"
             "[[faults]]\nkind = 'stop'\nat_s = 2\nlasts_s = 1\n"
             "[[faults]]\nkind = 'reload'\nat_s = 2\nmodel = 'm'\nfails = true\n"
-            "[[faults]]\nkind = 'memory'\nat_s = 3\nlasts_s = 2\nleft_mib = 1.5\n"
+            "[[faults]]\nkind = 'memory'\nat_s = 2.5\nlasts_s = 2\nleft_mib = 1.5\n"
             "[[expect]]\nbounds_met_percent_min = 99.5\nlatency_p99_ms_max = 40\n"
             "[[expect]]\ntenant = 'default'\nreplied_min = 7\n");
   ASSERT_TRUE(scenario.ok()) << scenario.status().message();

@@ -33,14 +33,18 @@ class Keeper {
   /// Calls `tidy` on the keeper's thread an `interval` after the first `NeedTidy`; again and again
   /// while it returns true. Before `Start`.
   void SetTidy(Duration interval, std::function<bool()> tidy);
-  /// Calls `watch` on the keeper's thread `interval` after the first `NeedTidy`, and without one
+  /// Calls `watch` on the keeper's thread `interval` after the first `NeedWatch`, and without one
   /// after the time that it gave back (zero: not at all); and when `alarm`, a descriptor
   /// that the keeper closes, is reported by poll (POLLPRI). Negative: there is none. Before
   /// `Start`.
   void SetWatch(Duration interval, int alarm, std::function<Duration()> watch);
-  /// Something ran, or is loaded. Any thread; two loads of atomics when it is known already.
+  /// Something ran: both. Any thread; two loads of atomics when it is known already.
   void NeedTidy() {
     if (!tidy_due_.load(std::memory_order_relaxed)) ArmTidy();
+    NeedWatch();
+  }
+  /// Something is loaded.
+  void NeedWatch() {
     if (!watch_due_.load(std::memory_order_relaxed)) ArmWatch();
   }
 

@@ -100,7 +100,7 @@ void Lane::CarryOut() {
   for (ModelId model : work_.unloads) body.controller.StartUnload(model);
   for (ModelId model : work_.evictions) body.controller.StartEvict(model);
   for (ModelId model : work_.stopped_loads) body.controller.StopLoad(model);
-  if (!work_.loads.empty()) body.keeper.NeedTidy();
+  if (!work_.loads.empty()) body.keeper.NeedWatch();
   if (work_.drained) {
     std::lock_guard lock(body.drained_mutex);
     if (body.drained) std::exchange(body.drained, nullptr)();

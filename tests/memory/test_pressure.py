@@ -93,8 +93,9 @@ def test_other_programs_grow_and_shrink_and_nobody_is_killed(repository):  # noq
             hog = subprocess.Popen([sys.executable, "-c", HOG, str(takes)], stdout=subprocess.PIPE,
                                    preexec_fn=group.enter)
             assert hog.stdout.readline() == b"taken\n"
-            less = ask_until(running, lambda memory: memory["ledger"]["free"] >= 0 and memory["ledger"]["given_up"] > 0)
-            assert any(row["state"] == "out" for row in less["models"]), less
+            # The kernel's figures of a group may be some seconds old: more may be given up with the next look.
+            less = ask_until(running, lambda memory: memory["ledger"]["free"] >= 0 and memory["ledger"]["given_up"] > 0
+                             and any(row["state"] == "out" for row in memory["models"]))
             assert less["ledger"]["models"] < before["ledger"]["models"]
             assert 'cotenant_memory_ledger_bytes{kind="given_up"} 0' not in running.metrics()
             assert "other programs have taken" in log_of(running)

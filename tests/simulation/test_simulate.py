@@ -54,7 +54,7 @@ def test_no_policy_breaks_a_rule(dispatch, batching, admission, tmp_path):
 @pytest.mark.parametrize("residency", ["marginal-value", "none", "smallest-static", "lru", "lfe", "bfe", "ws-bfe",
                                        "iws-bfe", "greedy-dual"])
 def test_no_residency_policy_breaks_a_rule(residency, tmp_path):
-    for name in ["crowded", "too-small", "variants"]:
+    for name in ["crowded", "too-small", "variants", "pressed"]:
         result = simulated(tmp_path, ROOT / f"scenarios/{name}.toml", "--seeds=1..5", f"--policy=residency={residency}")
         assert result["broken"] == [], name
 
@@ -113,7 +113,7 @@ def test_an_expectation_that_does_not_hold_decides_the_exit_status(tmp_path):
     assert outcome.returncode == 1 and "NOT held: replied_max = 1" in outcome.stdout
 
 
-@pytest.mark.parametrize("name", ["overload", "reload", "vanishing", "mix", "crowded", "too-small", "variants"])
+@pytest.mark.parametrize("name", ["overload", "reload", "vanishing", "mix", "crowded", "too-small", "variants", "pressed"])
 def test_a_recorded_run_replays_byte_for_byte(name, tmp_path):
     log = tmp_path / "run.log"
     assert simulate(ROOT / f"scenarios/{name}.toml", "--record", log).returncode == 0
