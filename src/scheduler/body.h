@@ -144,6 +144,9 @@ class Scheduler::Body {
   void Reckon();
   /// The greatest peaks that the slots' runs may have, of the models in memory and of `coming`.
   Bytes PeaksWith(const ModelRecord* coming, const ModelRecord* without = nullptr);
+  /// What is kept for runs while no model is in memory: so much is always had.
+  Bytes LeastReserve() const { return Bytes(settings_.run_peak_floor.count() * slots_.total()); }
+  Bytes LoadPeakOf(const ModelRecord& model) const;
   /// What must be free before the model's load begins.
   Bytes NeedOf(const ModelRecord& model);
   /// Would it fit if nothing else were in memory?

@@ -56,8 +56,8 @@ void VisitFields(Archive& archive, Either<ReplyWritten> auto& event) {
 
 template <typename Archive>
 void VisitFields(Archive& archive, Either<LoadWanted> auto& event) {
-  auto& [at, model, expected, load_peak, run_peak, variant_of, accuracy] = event;
-  archive(at, model, expected, load_peak, run_peak, variant_of, accuracy);
+  auto& [at, model, expected, load_peak, load_peak_guessed, run_peak, variant_of, accuracy] = event;
+  archive(at, model, expected, load_peak, load_peak_guessed, run_peak, variant_of, accuracy);
 }
 
 template <typename Archive>

@@ -85,7 +85,7 @@ class RandomFields {
       case 2: return RunFinished{Time(), Run(), Span(), Size()};
       case 3: return RunFailed{Time(), Run(), Span(), Of(Code::kInternal), Coin()};
       case 4: return ReplyWritten{Time(), Request()};
-      case 5: return LoadWanted{Time(), Model(), Size(), Size(), Size()};
+      case 5: return LoadWanted{Time(), Model(), Size(), Size(), Coin(), Size()};
       case 6: return LoadFinished{Time(), Model(), Settings(), Span(), Size(), Size(), Size()};
       case 7: return LoadFailed{Time(), Model(), Of(Code::kInternal)};
       case 8: return WarmedUp{Time(), Model(), Signed(), Span()};

@@ -101,6 +101,8 @@ struct LoadWanted {
   /// The most that it takes at any time of its load, what stays included. Not more than `expected`:
   /// no more than that.
   Bytes load_peak = Bytes();
+  /// Nobody has measured `load_peak`: it asks for room, but never for more than there can be.
+  bool load_peak_guessed = false;
   Bytes run_peak = Bytes();  ///< The greatest of its runs that is known. Zero: unknown.
   /// The model, loaded before, that this is a variant of. Its settings are those of that one, and
   /// it leaves with it. None: a model of its own.

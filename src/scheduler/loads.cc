@@ -17,6 +17,7 @@ void Scheduler::Body::On(const LoadWanted& event) {
   model.state = ModelRecord::State::kQueued;
   model.memory.size = event.expected;
   model.memory.load_peak = event.load_peak;
+  model.memory.load_peak_guessed = event.load_peak_guessed;
   model.memory.peak = event.run_peak;
   model.memory.due = event.at;
   JoinModel(event.model, event);

@@ -21,9 +21,10 @@ void Scheduler::Body::Reckon() {
   for (ModelRecord& model : models_) {
     ModelMemory& memory = model.memory;
     if (model.state == ModelRecord::State::kLoading) {
-      const bool more = memory.load_peak > memory.size;
+      const Bytes load_peak = LoadPeakOf(model);
+      const bool more = load_peak > memory.size;
       const Bytes for_runs = more ? reserve_ - PeaksWith(nullptr, &model) : Bytes();
-      memory.held = std::max(memory.size, memory.load_peak - for_runs);
+      memory.held = std::max(memory.size, load_peak - for_runs);
     }
     taken_ += memory.held;
   }
@@ -51,21 +52,26 @@ Bytes Scheduler::Body::PeaksWith(const ModelRecord* coming, const ModelRecord* w
 
 Bytes Scheduler::Body::NeedOf(const ModelRecord& model) {
   const Bytes loaded = model.memory.size + (PeaksWith(&model) - reserve_);
-  return std::max(loaded, model.memory.load_peak);
+  return std::max(loaded, LoadPeakOf(model));
+}
+
+Bytes Scheduler::Body::LoadPeakOf(const ModelRecord& model) const {
+  const Bytes most = limit_ - LeastReserve();
+  return model.memory.load_peak_guessed ? std::min(model.memory.load_peak, most)
+                                        : model.memory.load_peak;
 }
 
 bool Scheduler::Body::FitsInto(Bytes memory, const ModelRecord& model) const {
-  const Bytes others(settings_.run_peak_floor.count() * (slots_.total() - 1));
-  const Bytes peak = std::max(model.memory.peak, settings_.run_peak_floor);
-  const Bytes least = settings_.run_peak_floor + others;
-  return model.memory.size + peak + others <= memory && model.memory.load_peak + least <= memory;
+  const Bytes floor = settings_.run_peak_floor;
+  const Bytes least = LeastReserve();
+  const Bytes peak = std::max(model.memory.peak, floor);
+  return model.memory.size + peak + least - floor <= memory && LoadPeakOf(model) + least <= memory;
 }
 
 void Scheduler::Body::On(const MemoryChanged& event) {
   if (!Limited()) return;
-  // What is kept for runs while no model is in memory: so much is always had.
-  const Bytes least(settings_.run_peak_floor.count() * slots_.total());
-  limit_ = std::min(std::max(event.memory, least), settings_.memory);
+  limit_ = std::min(std::max(event.memory, LeastReserve()), settings_.memory);
+  Reckon();  // What a load may take for a while follows the limit.
   Stir();
 }
 

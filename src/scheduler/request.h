@@ -97,8 +97,9 @@ struct ModelMemory {
   bool ran = false;  ///< A run began since it is in memory.
   /// The only tenant that has asked for it since its load began, if there is one.
   std::optional<TenantId> user;
-  bool shared = false;         ///< Several have.
-  bool for_requests = false;   ///< Its load began because requests waited.
+  bool shared = false;        ///< Several have.
+  bool for_requests = false;  ///< Its load began because requests waited.
+  bool load_peak_guessed = false;
   bool load_stopped = false;   ///< `StopLoad` was said of the load in progress.
   bool load_given_up = false;  ///< And its last load ended so: the next one is carried through.
   TestedForecast tested;

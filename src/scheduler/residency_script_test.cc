@@ -236,7 +236,8 @@ TEST(Residency, WhatALoadTakesForAWhileIsFreeBeforeItBegins) {
 
 TEST(Residency, ALoadUsesWhatIsKeptForTheModelsOwnRuns) {
   Crowded script(Little(100));
-  const LoadWanted wanted{At(1'000), ModelId{0}, Bytes::MiB(30), Bytes::MiB(100), Bytes::MiB(60)};
+  const LoadWanted wanted{At(1'000),       ModelId{0}, Bytes::MiB(30),
+                          Bytes::MiB(100), false,      Bytes::MiB(60)};
   EXPECT_EQ(script.Crank(1'000, {wanted}), Lines{"load 0"});
   EXPECT_EQ(script.scheduler.Memory().models, Bytes::MiB(40));
   EXPECT_EQ(script.scheduler.Memory().reserve, Bytes::MiB(60));
@@ -248,6 +249,21 @@ TEST(Residency, ALoadThatCanNeverHaveItsRoomIsRefused) {
   Crowded script(Little(100));
   const LoadWanted wanted{At(1'000), ModelId{0}, Bytes::MiB(30), Bytes::MiB(101)};
   EXPECT_EQ(script.Crank(1'000, {wanted}), Lines{"unload 0"});
+}
+
+TEST(Residency, AGuessOfWhatALoadTakesRefusesNothingHoweverLittleIsLeft) {
+  Crowded script(Little(100));
+  LoadWanted wanted{At(1'000), ModelId{0}, Bytes::MiB(30), Bytes::MiB(101), true};
+  EXPECT_EQ(script.Crank(1'000, {wanted}), Lines{"load 0"});
+  EXPECT_EQ(script.scheduler.Memory().free, Bytes());
+  script.Crank(2'000, {script.Loaded(2'000, 0, 30)});
+  EXPECT_EQ(script.Want(3'000, 1, 20), Lines{"load 1"});
+  script.Crank(4'000, {script.Loaded(4'000, 1, 20)});
+  EXPECT_EQ(script.Crank(400'000, {MemoryChanged{At(400'000), Bytes::MiB(40)}}), Lines{"evict 0"});
+  script.Evict(401'000, 0);
+  EXPECT_EQ(script.Crank(500'000, {script.Arrive(500'000, 1, 0)}), Lines{"evict 1"})
+      << "it asks for all that is left, and no more";
+  EXPECT_EQ(script.Evict(501'000, 1), Lines{"load 0"});
 }
 
 TEST(Residency, WithoutALimitNothingIsCounted) {

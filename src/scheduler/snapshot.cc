@@ -154,11 +154,11 @@ void Snapshot::VisitEstimates(auto& archive, auto& estimates) {
 
 void Snapshot::VisitMemory(auto& archive, auto& memory) {
   auto& [size, held, peak, load_peak, load_takes, load_began, since, due, retry_at, backoff,
-         last_used, expected, credit, ran, user, shared, for_requests, load_stopped, load_given_up,
-         tested, history] = memory;
+         last_used, expected, credit, ran, user, shared, for_requests, load_peak_guessed,
+         load_stopped, load_given_up, tested, history] = memory;
   archive(size, held, peak, load_peak, load_takes, load_began, since, due, retry_at, backoff,
-          last_used, expected, credit, ran, user, shared, for_requests, load_stopped, load_given_up,
-          tested.until, tested.chance, tested.constant, tested.open);
+          last_used, expected, credit, ran, user, shared, for_requests, load_peak_guessed,
+          load_stopped, load_given_up, tested.until, tested.chance, tested.constant, tested.open);
   VisitHistory(archive, history);
 }
 

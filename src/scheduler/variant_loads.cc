@@ -52,8 +52,10 @@ Scheduler::Body::Room Scheduler::Body::MakeRoomAmong(ModelId& id) {
 Scheduler::Body::Room Scheduler::Body::NoVariantFits(ModelId id, std::size_t place,
                                                      bool own_is_held) {
   const ModelRecord& model = models_[ToIndex(id)];
-  if (PossibleNow(model) && own_is_held) {
-    const ModelRecord& present = models_[ToIndex(InPlaceOf(model))];
+  const ModelId there = own_is_held ? InPlaceOf(model) : kNoModelId;
+  // A pinned one never goes: nothing is to be waited for.
+  if (PossibleNow(model) && there != kNoModelId && !models_[ToIndex(there)].settings.pinned) {
+    const ModelRecord& present = models_[ToIndex(there)];
     if (StaysUntil(present) > now_) tend_at_ = std::min(tend_at_, StaysUntil(present));
     LookAgain(place);
     return Room::kLater;

@@ -177,7 +177,7 @@ void Controller::BeginChange(const std::string& model, const LoadOverride& overr
       // What the others are compared with.
       load.use.accuracy = {kFullAccuracy, AccuracySource::kAgreement};
     }
-    LoadWanted wanted{MonotonicNow(), id, load.expected, load.load_peak, load.run_peak};
+    LoadWanted wanted = WantedLoad(id, load);
     wanted.accuracy = load.use.accuracy.milli;
     auto history = links_.find_history(model, load.file.version);
     pending_[id] = std::move(load);
@@ -199,6 +199,11 @@ Controller::PendingLoad Controller::Prepare(const std::string& model, VersionFil
   return load;
 }
 
+LoadWanted Controller::WantedLoad(ModelId id, const PendingLoad& load) {
+  return LoadWanted{MonotonicNow(),         id,           load.expected, load.load_peak,
+                    load.load_peak_guessed, load.run_peak};
+}
+
 void Controller::Estimate(PendingLoad& load) {
   if (load.file.form && load.file.form->cost) {
     const VariantCost& cost = *load.file.form->cost;
@@ -210,13 +215,12 @@ void Controller::Estimate(PendingLoad& load) {
   load.expected =
       load.profile ? load.profile->mapped + load.profile->anonymous : ExpectedOf(load.files.size);
   load.load_peak = std::max(load.expected, UnmeasuredLoadPeak(load.files.size));
-  if (!options_.memory.limited()) return;
+  load.load_peak_guessed = true;
+  if (!options_.memory.limited() || load.profile) return;
   // An estimate alone refuses nothing: what the network really takes is seen when it is loaded.
-  const Bytes models = options_.memory.models;
+  const Bytes models = options_.memory.models - given_up_;
   const Bytes runs(options_.scheduler.run_peak_floor.count() * options_.scheduler.slots);
-  const Bytes most = std::max(models - runs, Bytes(models.count() / 2));
-  if (!load.profile) load.expected = std::min(load.expected, most);
-  load.load_peak = std::min(load.load_peak, most);
+  load.expected = std::min(load.expected, std::max(models - runs, Bytes(models.count() / 2)));
 }
 
 void Controller::FailName(const std::string& model, const Status& why, const Done& done) {

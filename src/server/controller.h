@@ -90,7 +90,8 @@ class Controller {
     std::uint64_t form_stamp = 0;  ///< Of the files of its prepared form.
     Bytes expected;                ///< What it will take.
     Bytes load_peak;               ///< At any time of its load.
-    Bytes run_peak;                ///< Zero: unknown.
+    bool load_peak_guessed = false;
+    Bytes run_peak;  ///< Zero: unknown.
     VariantUse use;
     /// A variant beside the model's own network, which is loaded before.
     std::optional<VariantSource> variant;
@@ -130,6 +131,7 @@ class Controller {
   void LoadStopped(ModelId id, ServedModel& served);
   void FailAgain(ModelId id, ServedModel& served, const Status& why);
   void Estimate(PendingLoad& load);
+  static LoadWanted WantedLoad(ModelId id, const PendingLoad& load);
   std::uint64_t FormStamp(const VersionFile& file);
   /// The prepared form while its files are what they were; else, with a warning, as shipped, from
   /// now on.

@@ -45,7 +45,7 @@ void Controller::WantVariants(ModelId id, const PendingLoad& main,
     load.use = main.use;
     load.variant = variant;
     load.main = served;
-    LoadWanted wanted{MonotonicNow(), own, load.expected, load.load_peak, load.run_peak};
+    LoadWanted wanted = WantedLoad(own, load);
     wanted.variant_of = id;
     wanted.accuracy = Comparable(variant.accuracy, main.use.accuracy).milli;
     ++main.change->loading;

@@ -161,6 +161,7 @@ void Checker::TakeControl(const Event& event) {
     Model& model = ModelOf(wanted->model);
     model.size = wanted->expected;
     model.load_peak = wanted->load_peak;
+    model.load_peak_guessed = wanted->load_peak_guessed;
     model.peak = wanted->run_peak;
     Join(wanted->model, *wanted);
   } else if (const auto* loaded = std::get_if<LoadFinished>(&event)) {

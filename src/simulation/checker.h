@@ -108,6 +108,7 @@ class Checker {
     Bytes held;
     Bytes peak;
     Bytes load_peak;
+    bool load_peak_guessed = false;
     Duration load_takes_max;
     Instant load_began;
     bool load_stopped = false;
@@ -160,6 +161,7 @@ class Checker {
   /// Of these one is still loading, and has what its load takes instead of its size and runs.
   Bytes TakenWhileLoading(const Model* loading);
   bool Possible(const Model& model) const { return FitsInto(settings_.memory, model); }
+  Bytes LoadPeakOf(const Model& model) const;
   bool FitsInto(Bytes memory, const Model& model) const;
   void CheckStopLoad(ModelId model);
   /// At the end nothing is left to be done about what models take.

@@ -161,7 +161,7 @@ Bytes Checker::TakenWhileLoading(const Model* loading) {
   Bytes sum;
   peaks_.clear();
   for (const Model& model : models_) {
-    sum += &model == loading ? model.load_peak : model.held;
+    sum += &model == loading ? LoadPeakOf(model) : model.held;
     if (&model == loading) continue;
     if (model.state != State::kReady && model.state != State::kLoading) continue;
     peaks_.push_back(std::max(model.peak, settings_.run_peak_floor));
@@ -173,10 +173,16 @@ Bytes Checker::TakenWhileLoading(const Model* loading) {
   return sum;
 }
 
+Bytes Checker::LoadPeakOf(const Model& model) const {
+  if (!model.load_peak_guessed) return model.load_peak;
+  const Bytes least(settings_.run_peak_floor.count() * settings_.slots);
+  return std::min(model.load_peak, limit_ - least);
+}
+
 bool Checker::FitsInto(Bytes memory, const Model& model) const {
   const Bytes others(settings_.run_peak_floor.count() * (settings_.slots - 1));
   const Bytes loaded = model.size + std::max(model.peak, settings_.run_peak_floor) + others;
-  const Bytes loading = model.load_peak + settings_.run_peak_floor + others;
+  const Bytes loading = LoadPeakOf(model) + settings_.run_peak_floor + others;
   return std::max(loaded, loading) <= memory;
 }
 

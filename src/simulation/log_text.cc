@@ -74,6 +74,7 @@ std::string Text(const LoadWanted& event) {
   line.Id("model", event.model);
   if (event.expected > Bytes()) line.Number("expected", event.expected.count());
   if (event.load_peak > Bytes()) line.Number("load_peak", event.load_peak.count());
+  if (event.load_peak_guessed) line.Number("load_peak_guessed", 1);
   if (event.run_peak > Bytes()) line.Number("run_peak", event.run_peak.count());
   if (event.variant_of) line.Id("variant_of", *event.variant_of);
   if (event.accuracy > 0) line.Number("accuracy", event.accuracy);

@@ -283,6 +283,7 @@ void PlanRandomScript(const SimulationSettings& settings, std::uint64_t seed,
       wanted.expected = Bytes(size * random.Between(50, 150) / 100);
       if (OneIn(3, load_random)) {
         wanted.load_peak = Bytes(size * load_random.Between(50, 250) / 100);
+        wanted.load_peak_guessed = OneIn(2, load_random);
       }
       if (OneIn(3, load_random)) wanted.run_peak = settings.models[model].peak;
     }
