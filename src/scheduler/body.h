@@ -147,6 +147,8 @@ class Scheduler::Body {
   /// What is kept for runs while no model is in memory: so much is always had.
   Bytes LeastReserve() const { return Bytes(settings_.run_peak_floor.count() * slots_.total()); }
   Bytes LoadPeakOf(const ModelRecord& model) const;
+  /// What its load takes beside what is kept for runs, once `coming` is loaded as well.
+  Bytes HeldWhileLoading(const ModelRecord& model, const ModelRecord* coming);
   /// What must be free before the model's load begins.
   Bytes NeedOf(const ModelRecord& model);
   /// Would it fit if nothing else were in memory?
@@ -223,6 +225,7 @@ class Scheduler::Body {
   Instant StaysUntil(const ModelRecord& model) const;
   /// May it not be changed now? `others_wait`: requests of another model wait for memory.
   bool Holds(const ModelRecord& model, bool others_wait) const;
+  bool HoldsByUse(const ModelRecord& model, bool others_wait) const;
   bool ExpectedNow(const ModelRecord& model) const;
   /// Where `asked` is in the view.
   std::size_t FillView(const ModelRecord* asked, bool others_wait);

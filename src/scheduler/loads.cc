@@ -105,6 +105,7 @@ void Scheduler::Body::On(const UnloadWanted& event) {
       // Never loaded, but its end is told the same way.
       std::erase(loads_waiting_, id);
       model.state = ModelRecord::State::kReady;
+      Stir();
     } else if (model.state == ModelRecord::State::kLoading &&
                !std::exchange(model.memory.load_stopped, true)) {
       out_->actions.push_back(StopLoad{id});

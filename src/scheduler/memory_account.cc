@@ -21,10 +21,7 @@ void Scheduler::Body::Reckon() {
   for (ModelRecord& model : models_) {
     ModelMemory& memory = model.memory;
     if (model.state == ModelRecord::State::kLoading) {
-      const Bytes load_peak = LoadPeakOf(model);
-      const bool more = load_peak > memory.size;
-      const Bytes for_runs = more ? reserve_ - PeaksWith(nullptr, &model) : Bytes();
-      memory.held = std::max(memory.size, load_peak - for_runs);
+      memory.held = HeldWhileLoading(model, nullptr);
     }
     taken_ += memory.held;
   }
@@ -50,9 +47,23 @@ Bytes Scheduler::Body::PeaksWith(const ModelRecord* coming, const ModelRecord* w
   return sum;
 }
 
+Bytes Scheduler::Body::HeldWhileLoading(const ModelRecord& model, const ModelRecord* coming) {
+  const Bytes load_peak = LoadPeakOf(model);
+  if (load_peak <= model.memory.size) return model.memory.size;
+  const Bytes for_its_runs = PeaksWith(coming) - PeaksWith(coming, &model);
+  return std::max(model.memory.size, load_peak - for_its_runs);
+}
+
 Bytes Scheduler::Body::NeedOf(const ModelRecord& model) {
   const Bytes loaded = model.memory.size + (PeaksWith(&model) - reserve_);
-  return std::max(loaded, LoadPeakOf(model));
+  Bytes need = std::max(loaded, LoadPeakOf(model));
+  if (loading_ == 0) return need;
+  // What is kept for the runs of one that is being loaded may become this one's.
+  for (const ModelRecord& other : models_) {
+    if (other.state != ModelRecord::State::kLoading || &other == &model) continue;
+    need += HeldWhileLoading(other, &model) - other.memory.held;
+  }
+  return need;
 }
 
 Bytes Scheduler::Body::LoadPeakOf(const ModelRecord& model) const {

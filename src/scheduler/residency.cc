@@ -138,6 +138,8 @@ void Scheduler::Body::TendMemory() {
     if (room == Room::kLater) return;
     if (room == Room::kNow) BeginLoad(id);
   }
+  // Those for whom room was to be made have gone, while another load is under way.
+  if (loads_waiting_.empty() && Free() >= Bytes()) KeepLeaving();
 }
 
 /// Nobody waits for these any more, and others wait for their turn or their room. Each model's next
@@ -393,7 +395,10 @@ void Scheduler::Body::Leave(ModelId id) {
 }
 
 void Scheduler::Body::Evict(ModelId id) {
-  models_[ToIndex(id)].state = ModelRecord::State::kEvicting;
+  ModelRecord& model = models_[ToIndex(id)];
+  model.state = ModelRecord::State::kEvicting;
+  // Members of a batch that failed, its last run, are to run again.
+  if (model.waiting > 0 && HasVariants(model)) MoveWaiting(id);
   Reckon();
   out_->actions.push_back(StartEvict{id});
 }

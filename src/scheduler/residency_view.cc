@@ -16,7 +16,14 @@ Instant Scheduler::Body::StaysUntil(const ModelRecord& model) const {
 bool Scheduler::Body::Holds(const ModelRecord& model, bool others_wait) const {
   using State = ModelRecord::State;
   if (model.state == State::kOut) return model.memory.retry_at > now_;
-  if (model.state != State::kReady || model.unload_wanted || model.settings.pinned) return true;
+  if (model.state != State::kReady || model.settings.pinned) return true;
+  // It goes with its last request. With none, it is only there because requests wait for another
+  // variant, and may be in their way.
+  if (model.unload_wanted && (model.waiting > 0 || model.running > 0)) return true;
+  return HoldsByUse(model, others_wait);
+}
+
+bool Scheduler::Body::HoldsByUse(const ModelRecord& model, bool others_wait) const {
   const bool used = model.waiting > 0 || model.running > 0;
   // What was loaded for nobody who waits goes by its stay as well, or foresights chase each other.
   if (!others_wait) return used || now_ < StaysUntil(model);

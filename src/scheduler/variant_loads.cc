@@ -24,7 +24,9 @@ Scheduler::Body::Room Scheduler::Body::MakeRoomAmong(ModelId& id) {
   if (OnTheirWayOut() > Bytes() || Free() < Bytes()) return Room::kLater;
   const std::size_t place = FillView(&models_[ToIndex(id)], true);
   const ModelId there = InPlaceOf(models_[ToIndex(id)]);
-  const bool own_is_held = there != kNoModelId && Holds(models_[ToIndex(there)], true);
+  // One whose unload is wanted may stand in the way of the last who wait for another variant.
+  const bool own_is_held = there != kNoModelId && (models_[ToIndex(there)].settings.pinned ||
+                                                   HoldsByUse(models_[ToIndex(there)], true));
   residency_->Procure(view_, place, plan_);
   const ModelId chosen = VariantAt({place, plan_.chosen});
   if (chosen == kNoModelId) return NoVariantFits(id, place, own_is_held);

@@ -1,6 +1,7 @@
 #include "simulation/checker.h"
 
 #include <algorithm>
+#include <utility>
 #include <variant>
 
 #include "policy/policy_table.h"
@@ -37,6 +38,8 @@ void Checker::CountWaiting(const Request& request, Model& model, std::int64_t ch
   waiting_ += change;
   if (request.may_wait) may_wait_ += change;
   if (request.wants != kNowhere) {
+    // Its model's load failed in the crank that it came in.
+    if (request.wants >= model.wants.size()) return;
     model.wants[request.wants].waiting += change;
     if (IsOut(request)) waiting_out_ += change;
     return NoteOutOf(model);
@@ -54,6 +57,7 @@ void Checker::Crank(Instant now, std::span<const Event> events, const ActionList
   if (wake_.has_value() && *wake_ <= now) wake_.reset();
   for (const Event& event : events) Take(event);
   for (const Action& action : actions.actions) Check(action, actions);
+  CheckUnloadsLeaveNobody();
   if (!several_.empty()) CheckVariants();
   CheckIdle();
   if (Limited() && waiting_out_ > 0) CheckWaits();
@@ -273,11 +277,19 @@ void Checker::CheckUnload(ModelId id) {
   Expect((model.leaving || never_fits) && model.state != Model::State::kUnloading,
          [&] { return "unload of model " + Name(id) + ", which nobody wants"; });
   Expect(model.running == 0, [&] { return "unload of model " + Name(id) + " under a run"; });
-  Expect(model.live == 0, [&] {
-    return "unload of model " + Name(id) + " before the end of " + std::to_string(model.live) +
-           " requests";
-  });
   SetState(model, Model::State::kUnloading);
+  unloads_.push_back(id);
+}
+
+/// A request that comes in the same crank, too late, is refused after the unload.
+void Checker::CheckUnloadsLeaveNobody() {
+  for (const ModelId id : std::exchange(unloads_, {})) {
+    const std::uint64_t live = ModelOf(id).live;
+    Expect(live == 0, [&] {
+      return "unload of model " + Name(id) + " before the end of " + std::to_string(live) +
+             " requests";
+    });
+  }
 }
 
 void Checker::CheckRun(const StartRun& start, const ActionList& actions) {

@@ -134,6 +134,7 @@ class Checker {
   void Check(const Action& action, const ActionList& actions);
   void CheckLoad(ModelId model);
   void CheckUnload(ModelId model);
+  void CheckUnloadsLeaveNobody();
   void CheckEvict(ModelId model);
   void CheckRefusal(const Reject& reject);
   void CheckWaits();
@@ -232,7 +233,8 @@ class Checker {
   std::vector<Bytes> peaks_;
   std::uint64_t ends_[5] = {};
   std::uint64_t accepted_ = 0;
-  Bytes limit_;  ///< Of the settings' memory, what other programs leave.
+  std::vector<ModelId> unloads_;  ///< Begun in this crank.
+  Bytes limit_;                   ///< Of the settings' memory, what other programs leave.
   std::optional<Instant> wake_;
   bool draining_ = false;
   bool drained_ = false;

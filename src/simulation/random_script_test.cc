@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
+#include <cstdlib>
 #include <utility>
 #include <vector>
 
@@ -9,6 +11,13 @@
 
 namespace cotenant {
 namespace {
+
+/// As many as asked for by COTENANT_SEEDS, for a longer search; not fewer than `least`.
+std::uint64_t Seeds(std::uint64_t least) {
+  const char* const asked = std::getenv("COTENANT_SEEDS");
+  return asked == nullptr ? least
+                          : std::max<std::uint64_t>(least, std::strtoull(asked, nullptr, 10));
+}
 
 struct Recorded {
   Instant now;
@@ -82,7 +91,7 @@ TEST(RandomScripts, KeepEveryInvariantUnder200Seeds) {
   EndCounts all;
   std::uint64_t batched = 0;
   std::uint64_t inline_starts = 0;
-  for (std::uint64_t seed = 1; seed <= 200; ++seed) {
+  for (std::uint64_t seed = 1; seed <= Seeds(200); ++seed) {
     const Played played = Play(seed, RandomSettings(seed));
     EXPECT_EQ(played.violations, std::vector<std::string>{}) << "seed " << seed;
     all.replied += played.ends.replied;
@@ -105,7 +114,7 @@ TEST(RandomScripts, KeepEveryInvariantUnder200Seeds) {
 
 TEST(RandomScripts, KeepEveryInvariantInLittleMemoryUnder400Seeds) {
   Played all;
-  for (std::uint64_t seed = 1; seed <= 400; ++seed) {
+  for (std::uint64_t seed = 1; seed <= Seeds(400); ++seed) {
     const Played played = Play(seed, RandomCrowdedSettings(seed));
     EXPECT_EQ(played.violations, std::vector<std::string>{}) << "seed " << seed;
     all.ends.replied += played.ends.replied;
@@ -126,7 +135,7 @@ TEST(RandomScripts, KeepEveryInvariantInLittleMemoryUnder400Seeds) {
 TEST(RandomScripts, KeepEveryInvariantWithVariantsUnder600Seeds) {
   Played all;
   std::uint64_t named = 0;
-  for (std::uint64_t seed = 1; seed <= 600; ++seed) {
+  for (std::uint64_t seed = 1; seed <= Seeds(600); ++seed) {
     const Played played = Play(seed, RandomVariantSettings(seed));
     EXPECT_EQ(played.violations, std::vector<std::string>{}) << "seed " << seed;
     all.ends.replied += played.ends.replied;
@@ -144,7 +153,7 @@ TEST(RandomScripts, KeepEveryInvariantWithVariantsUnder600Seeds) {
 
 TEST(RandomScripts, KeepEveryInvariantWhileOtherProgramsTakeMemoryUnder600Seeds) {
   Played all;
-  for (std::uint64_t seed = 1; seed <= 600; ++seed) {
+  for (std::uint64_t seed = 1; seed <= Seeds(600); ++seed) {
     const Played played = Play(seed, RandomPressedSettings(seed));
     EXPECT_EQ(played.violations, std::vector<std::string>{}) << "seed " << seed;
     all.ends.replied += played.ends.replied;
@@ -162,6 +171,17 @@ TEST(RandomScripts, KeepEveryInvariantWhileOtherProgramsTakeMemoryUnder600Seeds)
   EXPECT_GT(all.stopped_loads, 100U);
   EXPECT_GT(all.loads_given_up, 50U);
   EXPECT_GT(all.tenant_memory, 100U);
+}
+
+TEST(RandomScripts, KeepEveryInvariantUnderSeedsThatOnceBrokeOne) {
+  for (const std::uint64_t seed : {9'430U, 15'335U, 17'142U}) {
+    const Played played = Play(seed, RandomCrowdedSettings(seed));
+    EXPECT_EQ(played.violations, std::vector<std::string>{}) << "little memory, seed " << seed;
+  }
+  for (const std::uint64_t seed : {570U, 2'713U, 2'961U, 3'252U, 9'351U}) {
+    const Played played = Play(seed, RandomVariantSettings(seed));
+    EXPECT_EQ(played.violations, std::vector<std::string>{}) << "variants, seed " << seed;
+  }
 }
 
 TEST(RandomScripts, ReplayedIntoAFreshSchedulerGiveTheSameActions) {
