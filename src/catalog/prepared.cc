@@ -32,23 +32,24 @@ bool WinsSomething(const MeasuredForm& one, const MeasuredForm& over) {
          Less(one.cost.load_takes.nanoseconds(), over.cost.load_takes.nanoseconds(), kLessLoad);
 }
 
+/// Too slow to serve in a network's place, against it or another form.
+bool IsSlow(const MeasuredForm& form, const std::vector<PreparedForm>& forms,
+            const PreparedNetwork& network) {
+  return Faster(*network.shipped, form, 1 / kSlowerMost) ||
+         std::ranges::any_of(forms, [&](const PreparedForm& other) {
+           return other.accuracy.milli >= network.served_agreement_min &&
+                  Faster(other.measured, form, 1 / kSlowerMost);
+         });
+}
+
 /// The form that is to serve; none: the network as shipped is better.
-const PreparedForm* BestOf(const std::vector<PreparedForm>& forms, const MeasuredForm& shipped,
-                           std::int32_t agreement_min) {
-  const auto may_serve = [agreement_min](const PreparedForm& form) {
-    return form.accuracy.milli >= agreement_min;
-  };
-  const auto is_slow = [&](const MeasuredForm& form) {
-    return Faster(shipped, form, 1 / kSlowerMost) ||
-           std::ranges::any_of(forms, [&](const PreparedForm& other) {
-             return may_serve(other) && Faster(other.measured, form, 1 / kSlowerMost);
-           });
-  };
+const PreparedForm* BestOf(const std::vector<PreparedForm>& forms, const PreparedNetwork& network) {
+  const MeasuredForm& shipped = *network.shipped;
   const PreparedForm* best = nullptr;
   const MeasuredForm* least = &shipped;
   for (const PreparedForm& form : forms) {
-    if (!may_serve(form) || is_slow(form.measured) || !WinsSomething(form.measured, *least))
-      continue;
+    if (form.accuracy.milli < network.served_agreement_min) continue;
+    if (IsSlow(form.measured, forms, network) || !WinsSomething(form.measured, *least)) continue;
     const bool smaller = TakenBy(form.measured) <= TakenBy(*least);
     // As large as the network as shipped, but sooner there.
     const bool sooner = least == &shipped &&
@@ -61,6 +62,24 @@ const PreparedForm* BestOf(const std::vector<PreparedForm>& forms, const Measure
 }
 
 }  // namespace
+
+bool SpeedIsInDoubt(const std::vector<PreparedForm>& tried, const PreparedNetwork& network) {
+  return network.shipped && std::ranges::any_of(tried, [&](const PreparedForm& form) {
+           return form.accuracy.milli >= network.served_agreement_min &&
+                  Less(TakenBy(form.measured).count(), TakenBy(*network.shipped).count(),
+                       kLessMemory) &&
+                  IsSlow(form.measured, tried, network);
+         });
+}
+
+void KeepLesserTimes(MeasuredForm& one, const MeasuredForm& again) {
+  const std::size_t both = std::min(one.shapes.size(), again.shapes.size());
+  for (std::size_t i = 0; i < both; ++i) {
+    one.shapes[i].run_takes = std::min(one.shapes[i].run_takes, again.shapes[i].run_takes);
+  }
+  one.run_takes = std::min(one.run_takes, again.run_takes);
+  one.cost.load_takes = std::min(one.cost.load_takes, again.cost.load_takes);
+}
 
 void KeepWinners(std::vector<PreparedForm> tried, PreparedNetwork& network) {
   const auto drop = [&network](const PreparedForm& form, std::string reason) {
@@ -91,8 +110,7 @@ void KeepWinners(std::vector<PreparedForm> tried, PreparedNetwork& network) {
     }
     kept.push_back(form);
   }
-  const PreparedForm* best =
-      network.shipped ? BestOf(kept, *network.shipped, network.served_agreement_min) : nullptr;
+  const PreparedForm* best = network.shipped ? BestOf(kept, network) : nullptr;
   if (best == nullptr) {
     const auto would_serve = [&network](const PreparedForm& form) {
       return form.accuracy.milli >= network.served_agreement_min;

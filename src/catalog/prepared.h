@@ -86,6 +86,12 @@ inline constexpr std::int32_t kAgreementMin = 90'000;
 /// An exact form that runs longer than this against the fastest is not the one to serve.
 inline constexpr double kSlowerMost = 1.25;
 
+/// Is a form that takes less kept from serving only because another was measured to be faster? Then
+/// it is worth measuring them again: a machine's speed changes between measurements.
+bool SpeedIsInDoubt(const std::vector<PreparedForm>& tried, const PreparedNetwork& network);
+/// The lesser of both times of each shape, and of the load.
+void KeepLesserTimes(MeasuredForm& one, const MeasuredForm& again);
+
 /// Of the forms that were tried, those that win memory, run time or load time against every other
 /// that is at least as accurate, the network as shipped included. The first is the one to serve in
 /// its place: it agrees as `network` asks, is not slower than `kSlowerMost` times the fastest of

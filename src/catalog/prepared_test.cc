@@ -53,6 +53,22 @@ TEST(KeepWinners, WhatWinsNothingIsDroppedWithTheReason) {
   EXPECT_NE(network.dropped[1].reason.find("as shipped"), std::string::npos);
 }
 
+TEST(SpeedIsInDoubt, WhereOneThatTakesLessIsMuchSlowerUntilLesserTimesAreKept) {
+  PreparedNetwork network;
+  network.shipped = Measured(100, 1'000, 100);
+  std::vector<PreparedForm> tried = {Form("larger", Measured(120, 5'000, 20))};
+  EXPECT_FALSE(SpeedIsInDoubt(tried, network));
+  tried.push_back(Form("little", Measured(50, 1'400, 20)));
+  EXPECT_TRUE(SpeedIsInDoubt(tried, network));
+  KeepLesserTimes(tried[1].measured, Measured(50, 1'500, 10));
+  EXPECT_TRUE(SpeedIsInDoubt(tried, network));
+  KeepLesserTimes(tried[1].measured, Measured(50, 1'100, 30));
+  EXPECT_FALSE(SpeedIsInDoubt(tried, network));
+  KeepWinners(tried, network);
+  EXPECT_EQ(Names(network), List{"little"});
+  EXPECT_EQ(network.forms[0].measured.cost.load_takes, Duration::Milliseconds(10));
+}
+
 TEST(KeepWinners, OfTwoThatAreAlikeTheFirstStays) {
   PreparedNetwork network;
   network.shipped = Measured(100, 1'000, 100);

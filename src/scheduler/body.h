@@ -14,6 +14,7 @@
 
 #include "base/flat_map.h"
 #include "base/slab.h"
+#include "policy/load_turnover.h"
 #include "policy/policy_table.h"
 #include "policy/selection.h"
 #include "scheduler/quantile_window.h"
@@ -311,6 +312,7 @@ class Scheduler::Body {
   ModelId grow_to_ = kNoModelId;      ///< A smaller variant was told to leave for it.
   std::int64_t credit_floor_ = 0;     ///< See policy/greedy_dual_credit.h.
   ForecastScore score_;
+  LoadTurnover turnover_;
 
   // Of the crank in progress.
   Instant now_;

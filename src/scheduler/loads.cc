@@ -51,7 +51,10 @@ void Scheduler::Body::BeginLoad(ModelId id) {
   model.memory.load_stopped = false;
   model.memory.for_requests = model.waiting > 0;
   ++loading_;
-  if (Limited()) Reckon();
+  if (Limited()) {
+    turnover_.Loads(now_);
+    Reckon();
+  }
   BeginUse(model);
   if (HasVariants(model)) GatherAt(id);
   out_->actions.push_back(StartLoad{id});

@@ -245,6 +245,9 @@ std::size_t Scheduler::Body::FillView(const ModelRecord* asked, bool others_wait
     }
   }
   view_.models = view_models_;
+  const auto resident = std::ranges::count_if(
+      view_models_, [](const ResidentModelView& model) { return model.resident != kNoVariant; });
+  view_.load_weight_per_mille = turnover_.WeightPerMille(now_, kForecastHorizon, resident);
   view_.forecast_is_poor = score_.poor();
   plan_.changes.clear();
   plan_.chosen = kNoVariant;

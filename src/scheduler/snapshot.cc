@@ -274,10 +274,14 @@ void Snapshot::VisitBody(auto& archive, auto& body) {
           body.loads_waiting_, body.stirred_, body.tend_at_, body.room_for_, body.grow_to_,
           body.credit_floor_, body.limit_);
   auto score = std::bit_cast<std::array<std::int64_t, 3>>(body.score_);
-  archive(score[0], score[1], score[2]);
+  auto turnover = std::bit_cast<std::array<std::int64_t, 2>>(body.turnover_);
+  archive(score[0], score[1], score[2], turnover[0], turnover[1]);
   if constexpr (std::remove_reference_t<decltype(archive)>::kReads) {
     for (const std::int64_t sum : score) {
       if (sum < 0 || sum > kCreditMax) return archive.Fail("a score is out of range");
+    }
+    for (const std::int64_t time : turnover) {
+      if (time < 0 || time > kCreditMax) return archive.Fail("a time of loads is out of range");
     }
     if (body.limit_ < Bytes() || body.limit_ > body.settings_.memory) {
       return archive.Fail("the memory that is left is out of range");
@@ -286,6 +290,7 @@ void Snapshot::VisitBody(auto& archive, auto& body) {
       return archive.Fail("a credit is out of range");
     }
     body.score_ = std::bit_cast<ForecastScore>(score);
+    body.turnover_ = std::bit_cast<LoadTurnover>(turnover);
   }
   auto models = static_cast<std::uint64_t>(body.models_.size());
   archive(models);

@@ -60,6 +60,7 @@ def served(repository, cache, *flags):
 def test_each_network_has_a_form_that_loads_with_less(prepared):
     assert len(prepared[1]["networks"]) == MODELS
     for network in prepared[1]["networks"]:
+        assert network["forms"], json.dumps(network)
         best = network["forms"][0]
         assert network["prepared"] and best["exact"] and best["agreement_percent"] == 100
         assert best["mapped_bytes"] >= INPUT * 2048 * 4
