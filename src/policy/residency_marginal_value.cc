@@ -1,6 +1,7 @@
 #include <algorithm>
 #include <limits>
 #include <utility>
+#include <vector>
 
 #include "policy/eviction.h"
 #include "policy/marginal_value.h"
@@ -16,12 +17,12 @@ class MarginalValue final : public ResidencyPolicy {
   std::string_view name() const override { return "marginal-value"; }
   std::string_view description() const override {
     return "the variants that save most expected penalty for their bytes; a change must repay its "
-           "load; greedy-dual while forecasts are poor";
+           "load; greedy-dual with the least variants while forecasts are poor";
   }
   bool proactive() const override { return true; }
 
   void Procure(const ResidencyView& view, std::size_t model, ResidencyPlan& plan) const override {
-    if (view.forecast_is_poor) return ResidencyGreedyDual().Procure(view, model, plan);
+    if (view.forecast_is_poor) return ProcureWithoutForecasts(view, model, plan);
     const ResidentModelView& asked = view.models[model];
     const CheapestRoom room(view, model);
     plan.changes.clear();
@@ -92,6 +93,22 @@ class MarginalValue final : public ResidencyPolicy {
   }
 
  private:
+  /// The best variant for which nobody has to leave; or else the least, by greedy-dual: what is
+  /// taken for more would be asked back.
+  static void ProcureWithoutForecasts(const ResidencyView& view, std::size_t model,
+                                      ResidencyPlan& plan) {
+    std::vector<ResidentModelView> models(view.models.begin(), view.models.end());
+    ResidentModelView& asked = models[model];
+    auto last = static_cast<std::int32_t>(asked.variants.size()) - 1;
+    const Bytes room = view.free + ResidentSize(asked);
+    while (last > std::max(asked.smallest_allowed, asked.resident) && SizeOf(asked, last) > room) {
+      --last;
+    }
+    asked.variants = asked.variants.first(static_cast<std::size_t>(last) + 1);
+    ResidencyView limited = view;
+    limited.models = models;
+    ResidencyGreedyDual().Procure(limited, model, plan);
+  }
   static bool Better(std::int64_t gain, Bytes adds, std::int64_t best_gain, Bytes best_adds) {
     return gain > 0 && Wide{gain} * best_adds.count() > Wide{best_gain} * adds.count();
   }

@@ -277,13 +277,19 @@ TEST(MarginalValue, FreeMemoryTakesWhatRepaysItsLoad) {
   EXPECT_EQ(Improved(ResidencyMarginalValue(), box), Changes{}) << "the other does not repay it";
 }
 
-TEST(MarginalValue, IsGreedyDualWhileForecastsArePoor) {
+TEST(MarginalValue, IsGreedyDualWithTheLeastVariantsWhileForecastsArePoor) {
   Box box = Forecast();
   box.settings().forecast_is_poor = true;
   box.model(0).credit = 1;
   box.model(1).credit = 3;
   box.model(2).credit = 2;
-  EXPECT_EQ(Procured(ResidencyMarginalValue(), box, 3), Procured(ResidencyGreedyDual(), box, 3));
+  EXPECT_EQ(Procured(ResidencyMarginalValue(), box, 3), (Changes{{0, kNoVariant}, {3, 0}}))
+      << "room for 100, taken from whom greedy-dual takes";
+  EXPECT_EQ(Procured(ResidencyGreedyDual(), box, 3),
+            (Changes{{0, kNoVariant}, {2, kNoVariant}, {3, 1}}));
+  box.settings().total = Box::Megabytes(1'400);
+  EXPECT_EQ(Procured(ResidencyMarginalValue(), box, 3), (Changes{{3, 1}})) << "nobody has to leave";
+  box.settings().total = Box::Megabytes(1'000);
   EXPECT_EQ(Released(ResidencyMarginalValue(), box, 200),
             Released(ResidencyGreedyDual(), box, 200));
   EXPECT_EQ(Improved(ResidencyMarginalValue(), box), Changes{});

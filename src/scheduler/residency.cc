@@ -262,7 +262,8 @@ void Scheduler::Body::Foresee() {
     const ModelRecord& model = models_[ToIndex(grown)];
     if (model.state == ModelRecord::State::kOut && NeedOf(model) <= Free()) return BeginLoad(grown);
   }
-  if (!residency_->proactive()) {
+  // Nor is anything loaded for forecasts that were worse than none lately.
+  if (!residency_->proactive() || score_.poor()) {
     const ModelId better = BetterThatFits();
     if (better != kNoModelId) Grow({}, better);
     return;
