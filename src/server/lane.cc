@@ -131,6 +131,7 @@ void Lane::Execute(ActiveRun& run) {
   record.compute_infer = run.infer();
   record.compute_output = run.output();
   run.model().counters().RunEnded(record);
+  run.model().CountRun();
   run.model().NotePeak(run.peak());
   node_.body_->keeper.NeedTidy();
 }

@@ -386,6 +386,10 @@ MemoryGauges MemoryGaugesOf(const MemoryBudget& budget, const MemoryFacts& ledge
   return gauges;
 }
 
+VariantGauge VariantGaugeOf(const ServedModel& variant) {
+  return {variant.variant(), variant.residence() == Residence::kResident, variant.runs()};
+}
+
 }  // namespace
 
 void Node::AddGauges(const ServedModel& model, ModelGauge& row) const {
@@ -403,7 +407,11 @@ std::string Node::MetricsText() const {
   for (const std::shared_ptr<ServedModel>& model : AllServed()) {
     ModelGauge row{model->config().name, model->version_text(), 0, 0, 0, 0, false};
     AddGauges(*model, row);
-    for (const std::shared_ptr<ServedModel>& variant : model->variants()) AddGauges(*variant, row);
+    if (!model->variants().empty()) row.variants.push_back(VariantGaugeOf(*model));
+    for (const std::shared_ptr<ServedModel>& variant : model->variants()) {
+      AddGauges(*variant, row);
+      row.variants.push_back(VariantGaugeOf(*variant));
+    }
     gauges.models.push_back(std::move(row));
   }
   gauges.running = body_->brain.Running();

@@ -83,6 +83,13 @@ TEST_F(NodeVariantsTest, WithoutALimitAllAreInMemoryAndTheBestAnswersUnlessAnoth
   EXPECT_FALSE(small.cold);
   ASSERT_EQ(Row().variants.size(), 2u);
   EXPECT_EQ(Row().variants[1].residence, Residence::kResident);
+  const std::string page = node_->MetricsText();
+  for (const char* line :
+       {"cotenant_variant_runs_total{model=\"m\",version=\"1\",variant=\"default\"} 1\n",
+        "cotenant_variant_runs_total{model=\"m\",version=\"1\",variant=\"small\"} 1\n",
+        "cotenant_variant_resident{model=\"m\",version=\"1\",variant=\"small\"} 1\n"}) {
+    EXPECT_NE(page.find(line), std::string::npos) << line;
+  }
 }
 
 TEST_F(NodeVariantsTest, InLittleMemoryOneIsThereAndTheOtherIsLoadedWhenABoundOrANameAsksForIt) {

@@ -115,6 +115,9 @@ class ServedModel {
   /// The greatest that one run took.
   Bytes run_peak() const { return Bytes(run_peak_.load(std::memory_order_relaxed)); }
   void NotePeak(Bytes peak);
+  /// Of this variant alone; `counters` are of all.
+  std::uint64_t runs() const { return runs_.load(std::memory_order_relaxed); }
+  void CountRun() { runs_.fetch_add(1, std::memory_order_relaxed); }
   /// Arrival of the request that ended last. Zero: none did.
   Instant last_used() const {
     return Instant::FromNanoseconds(last_used_.load(std::memory_order_relaxed));
@@ -143,6 +146,7 @@ class ServedModel {
   std::vector<std::uint32_t> outputs_from_main_;
   std::atomic<Residence> residence_ = Residence::kResident;
   std::atomic<std::int64_t> run_peak_ = 0;
+  std::atomic<std::uint64_t> runs_ = 0;
   std::atomic<std::int64_t> last_used_ = 0;
   mutable std::mutex mutex_;  // Guards what follows, `executor_` and `facts_`.
   std::vector<std::unique_ptr<Run>> idle_runs_;

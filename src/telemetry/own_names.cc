@@ -111,6 +111,22 @@ void WriteResidency(const PageSources& sources, PageWriter& page) {
     page.Sample({{"model", model.model}, {"version", model.version}},
                 std::uint64_t{model.resident ? 1u : 0u});
   }
+  const auto of_variants = [&](std::string_view name, std::string_view type, std::string_view help,
+                               auto value) {
+    page.Family(name, type, help);
+    for (const ModelGauge& model : sources.gauges.models) {
+      for (const VariantGauge& variant : model.variants) {
+        page.Sample(
+            {{"model", model.model}, {"version", model.version}, {"variant", variant.variant}},
+            value(variant));
+      }
+    }
+  };
+  of_variants("cotenant_variant_resident", "gauge",
+              "1 while this variant of a model that has several is in memory.",
+              [](const VariantGauge& variant) { return std::uint64_t{variant.resident}; });
+  of_variants("cotenant_variant_runs_total", "counter", "Runs of this variant that ended.",
+              [](const VariantGauge& variant) { return variant.runs; });
   page.Family("cotenant_model_run_peak_bytes", "gauge", "The most that one run of it took.");
   for (const ModelGauge& model : sources.gauges.models) {
     page.Sample({{"model", model.model}, {"version", model.version}}, model.run_peak_bytes);

@@ -19,6 +19,13 @@
 namespace cotenant {
 
 /// Values that are read when the page is asked for.
+/// Of a model that has several.
+struct VariantGauge {
+  std::string variant;
+  bool resident = false;
+  std::uint64_t runs = 0;
+};
+
 struct ModelGauge {
   std::string model;
   std::string version;
@@ -27,6 +34,7 @@ struct ModelGauge {
   std::int64_t mapped_bytes = 0;
   std::int64_t run_peak_bytes = 0;
   bool resident = true;
+  std::vector<VariantGauge> variants = {};
 };
 
 /// The budget's parts and the scheduler's ledger, all zero without a budget; the networks'

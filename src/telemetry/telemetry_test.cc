@@ -176,7 +176,7 @@ TEST(Telemetry, ConnectionsAndRefusalsAreCountedByProtocol) {
   NodeGauges gauges;
   gauges.ready = true;
   gauges.accepted = 12;
-  gauges.models = {{"m", "1", 3, 4096, 8192}};
+  gauges.models = {{"m", "1", 3, 4096, 8192, 0, true, {{"default", false, 2}, {"int8", true, 5}}}};
   const PageReader page(telemetry.Exposition(gauges));
   EXPECT_EQ(page.Value("cotenant_connections{protocol=\"http\"}"), 1);
   EXPECT_EQ(page.Value("cotenant_opened_connections_total{protocol=\"http\"}"), 2);
@@ -188,6 +188,13 @@ TEST(Telemetry, ConnectionsAndRefusalsAreCountedByProtocol) {
   EXPECT_EQ(page.Value("cotenant_waiting_requests{model=\"m\",version=\"1\"}"), 3);
   EXPECT_EQ(page.Value("cotenant_model_memory_bytes{model=\"m\",version=\"1\",kind=\"mapped\"}"),
             8192);
+  const auto of = [&](const std::string& name, const std::string& variant) {
+    return page.Value("cotenant_variant_" + name + "{model=\"m\",version=\"1\",variant=\"" +
+                      variant + "\"}");
+  };
+  EXPECT_EQ(of("resident", "default"), 0);
+  EXPECT_EQ(of("resident", "int8"), 1);
+  EXPECT_EQ(of("runs_total", "int8"), 5);
 }
 
 TEST(Telemetry, ProtocolThatCountsForItselfIsAskedForEachPage) {
