@@ -22,15 +22,7 @@ constexpr std::string_view kEnding = ".onnx";
 /// More than anybody keeps of one network; each one is loaded once at start. Raise it with the
 /// patience for that.
 constexpr std::size_t kVariantsMax = 16;
-constexpr double kPointsMax = 100;
 constexpr double kIdleSecondsMax = 10'000'000;
-
-/// Points, or nothing when the key is not there.
-std::int32_t ReadPoints(TomlReader& reader, const TomlNode& table, std::string_view key) {
-  std::int64_t milli = 0;
-  reader.Scaled(table, key, 0, kPointsMax, 1'000, milli);
-  return static_cast<std::int32_t>(milli);
-}
 
 Accuracy ReadAccuracy(TomlReader& reader, const TomlNode& table) {
   Accuracy accuracy;
@@ -42,7 +34,7 @@ Accuracy ReadAccuracy(TomlReader& reader, const TomlNode& table) {
   std::string name = "stated";
   reader.Choice(table, "accuracy_source", kSources, name);
   if (given == nullptr) return accuracy;
-  accuracy.milli = ReadPoints(reader, table, "accuracy");
+  accuracy.milli = reader.Points(table, "accuracy");
   accuracy.source = FindAccuracySource(name).value_or(AccuracySource::kStated);
   return accuracy;
 }
@@ -140,7 +132,7 @@ Result<ModelFile> ParseModelFile(std::string_view text, const std::string& file)
   if (!root) return reader.TakeStatus();
   reader.CheckKeys(*root, kKeys, "");
   result.use.accuracy = ReadAccuracy(reader, *root);
-  result.use.accuracy_min = ReadPoints(reader, *root, "accuracy_min");
+  result.use.accuracy_min = reader.Points(*root, "accuracy_min");
   reader.Truth(*root, "pin", result.use.pinned);
   reader.Truth(*root, "stateful", result.use.stateful);
   if (root->Find("idle_unload_s") != nullptr) {

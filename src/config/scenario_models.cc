@@ -209,12 +209,6 @@ void ReadTimesAndSizes(ScenarioReading& reading, const TomlNode& table, std::str
   ReadMemory(reader, table, "anonymous_mib", result.anonymous);
 }
 
-std::int32_t ReadPoints(TomlReader& reader, const TomlNode& table, std::string_view key) {
-  std::int64_t milli = 0;
-  reader.Scaled(table, key, 0, 100, 1'000, milli);
-  return static_cast<std::int32_t>(milli);
-}
-
 void ReadVariants(ScenarioReading& reading, const TomlNode& table, ScenarioModel& model) {
   TomlReader& reader = reading.reader;
   for (const TomlNode* node : reader.Tables(table, "variants", kVariantsMax, "variants")) {
@@ -228,7 +222,7 @@ void ReadVariants(ScenarioReading& reading, const TomlNode& table, ScenarioModel
       reader.Error(node->Find("name")->place,
                    "variant '" + variant.name + "' is declared twice, or is the model's own");
     }
-    variant.accuracy = ReadPoints(reader, *node, "accuracy");
+    variant.accuracy = reader.Points(*node, "accuracy");
     ReadTimesAndSizes(reading, *node, "a variant", model.name + ":" + variant.name,
                       variant.profile);
     model.variants.push_back(std::move(variant));
@@ -261,8 +255,8 @@ void ReadModel(ScenarioReading& reading, const TomlNode& table) {
                                   std::to_string(cores));
   }
   ReadTimesAndSizes(reading, table, "a model", model.name, model.profile);
-  model.accuracy = ReadPoints(reader, table, "accuracy");
-  model.accuracy_min = ReadPoints(reader, table, "accuracy_min");
+  model.accuracy = reader.Points(table, "accuracy");
+  model.accuracy_min = reader.Points(table, "accuracy_min");
   reader.Truth(table, "pin", model.pinned);
   ReadSpan(reader, table, "idle_unload_s", 0, kScenarioSecondsMax, Duration::Seconds(1),
            model.idle_unload);

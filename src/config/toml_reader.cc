@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cstdio>
 
+#include "base/quoted.h"
 #include "config/nearest.h"
 #include "config/toml_text.h"
 
@@ -49,8 +50,6 @@ TomlNode Convert(const toml::node& node) {
   }
   return result;
 }
-
-std::string Quoted(std::string_view key) { return "'" + std::string(key) + "'"; }
 
 }  // namespace
 
@@ -180,6 +179,12 @@ void TomlReader::Scaled(const TomlNode& table, std::string_view key, double leas
   Error(node->place, Quoted(key) + ": expected a number from " + NumberText(least) + " to " +
                          NumberText(most) +
                          (node->is_number() ? ", got " + NumberText(node->real) : ""));
+}
+
+std::int32_t TomlReader::Points(const TomlNode& table, std::string_view key) {
+  std::int64_t milli = 0;
+  Scaled(table, key, 0, 100, 1'000, milli);
+  return static_cast<std::int32_t>(milli);
 }
 
 void TomlReader::Truth(const TomlNode& table, std::string_view key, bool& value) {

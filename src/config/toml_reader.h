@@ -82,6 +82,8 @@ class TomlReader {
   /// A number, whole or not, times `scale` rounded to an integer.
   void Scaled(const TomlNode& table, std::string_view key, double least, double most, double scale,
               std::int64_t& value);
+  /// Points of accuracy, 0 to 100, in thousandths. Zero when the key is not there.
+  std::int32_t Points(const TomlNode& table, std::string_view key);
   void Truth(const TomlNode& table, std::string_view key, bool& value);
   /// Not empty when given.
   void Text(const TomlNode& table, std::string_view key, std::string& value);

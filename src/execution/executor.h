@@ -83,6 +83,7 @@ class Run {
 struct LoadFacts {
   Bytes anonymous;  ///< Heap taken by the session, as counted by allocator and malloc.
   Bytes mapped;     ///< File-backed weights.
+  Bytes taken() const { return anonymous + mapped; }
 };
 
 class Executor {

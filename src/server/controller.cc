@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "base/quoted.h"
 #include "scheduler/profile_events.h"
 #include "server/clock.h"
 #include "server/memory_budget.h"
@@ -13,8 +14,6 @@
 namespace cotenant {
 namespace {
 
-std::string Quoted(std::string_view text) { return "'" + std::string(text) + "'"; }
-
 /// Networks take more in memory than in their files, by what runs need of them in another form.
 Bytes ExpectedOf(Bytes files) { return files + Bytes(files.count() / 10 * 3); }
 
@@ -23,8 +22,6 @@ Bytes ExpectedOf(Bytes files) { return files + Bytes(files.count() / 10 * 3); }
 Bytes UnmeasuredLoadPeak(Bytes files) { return Bytes(files.count() * 10); }
 
 Status UnloadedMeanwhile() { return Status(Code::kCancelled, "it was unloaded meanwhile"); }
-
-Bytes Taken(const LoadFacts& facts) { return facts.anonymous + facts.mapped; }
 
 }  // namespace
 
@@ -321,7 +318,7 @@ Status Controller::LoadVersion(ModelId id, PendingLoad& load, const std::atomic<
   TellProfile(id, load);
   for (const WarmedUp& event : warmed->times) links_.tell(event);
   const LoadFacts facts = served->facts();
-  Account(id, Taken(facts));
+  Account(id, facts.taken());
   if (options_.memory.limited()) {
     known_[id] = {served,         load.file, load.config, load.files, load.form_stamp,
                   load.load_peak, signature, settings,    nullptr};

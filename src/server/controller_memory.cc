@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "base/quoted.h"
 #include "server/clock.h"
 #include "server/controller.h"
 #include "server/memory_budget.h"
@@ -12,8 +13,6 @@
 namespace cotenant {
 namespace {
 
-std::string Quoted(std::string_view text) { return "'" + std::string(text) + "'"; }
-
 bool Same(const ModelSignature& a, const ModelSignature& b) {
   const auto same = [](const ModelSignature::Tensor& x, const ModelSignature::Tensor& y) {
     return x.name == y.name && x.datatype == y.datatype && x.shape == y.shape;
@@ -21,8 +20,6 @@ bool Same(const ModelSignature& a, const ModelSignature& b) {
   return std::ranges::equal(a.inputs, b.inputs, same) &&
          std::ranges::equal(a.outputs, b.outputs, same);
 }
-
-Bytes Taken(const LoadFacts& facts) { return facts.anonymous + facts.mapped; }
 
 }  // namespace
 
@@ -37,7 +34,7 @@ void Controller::StartEvict(ModelId model) {
     served.SetResidence(Residence::kOut);
     served.counters().Evicted();
     Account(model, Bytes());
-    links_.tell(Evicted{MonotonicNow(), model, Taken(served.facts())});
+    links_.tell(Evicted{MonotonicNow(), model, served.facts().taken()});
   });
 }
 
@@ -80,7 +77,7 @@ void Controller::GiveUp(Bytes bytes) {
 
 Status Controller::CheckFits(const Executor& executor) const {
   const MemoryBudget& budget = options_.memory;
-  const Bytes taken = Taken(executor.facts());
+  const Bytes taken = executor.facts().taken();
   if (!budget.limited() || taken <= budget.models) return Status();
   return ResourceExhausted(
       "the network takes more memory than the server may use: " + SizeText(taken) + " loaded, of " +
@@ -99,7 +96,7 @@ void Controller::LoadAgain(ModelId id, Known& known, const std::atomic<bool>& st
   ServedModel& served = *known.served;
   const Instant began = MonotonicNow();
   served.SetResidence(Residence::kLoading);
-  Account(id, std::max(Taken(served.facts()), known.load_peak));
+  Account(id, std::max(served.facts().taken(), known.load_peak));
   Result<std::unique_ptr<Executor>> executor = LoadSame(id, known, stop);
   if (stop.load() && executor.status().code() == Code::kCancelled) return LoadStopped(id, served);
   if (!executor.ok()) {
@@ -111,7 +108,7 @@ void Controller::LoadAgain(ModelId id, Known& known, const std::atomic<bool>& st
   const Instant now = MonotonicNow();
   served.counters().LoadedIn(now - began);
   const LoadFacts facts = served.facts();
-  Account(id, Taken(facts));
+  Account(id, facts.taken());
   links_.tell(LoadFinished{now, id, known.settings, now - began, facts.anonymous, facts.mapped,
                            served.run_peak()});
   malloc_trim(0);

@@ -5,6 +5,7 @@
 
 #include <algorithm>
 
+#include "base/quoted.h"
 #include "server/clock.h"
 #include "server/controller.h"
 #include "server/memory_budget.h"
@@ -13,8 +14,6 @@
 
 namespace cotenant {
 namespace {
-
-std::string Quoted(std::string_view text) { return "'" + std::string(text) + "'"; }
 
 /// How the variant's network runs: as the model's own, but for what the variant says.
 ModelConfig ConfigOf(const ModelConfig& main, const VariantSource& variant) {

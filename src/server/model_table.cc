@@ -2,10 +2,10 @@
 
 #include <charconv>
 
+#include "base/quoted.h"
+
 namespace cotenant {
 namespace {
-
-std::string Quoted(std::string_view text) { return "'" + std::string(text) + "'"; }
 
 Status StillLoading(std::string_view model) {
   return Unavailable("model " + Quoted(model) + " is still loading");

@@ -3,10 +3,10 @@
 #include <cstring>
 #include <optional>
 
+#include "base/quoted.h"
+
 namespace cotenant {
 namespace {
-
-std::string Quoted(std::string_view text) { return "'" + std::string(text) + "'"; }
 
 /// Triton begins every error about a request with its id.
 Status Wrong(const InferCall& call, std::string text) {

@@ -43,6 +43,20 @@ struct Played {
   EndCounts ends;
   std::vector<Recorded> log;
 
+  /// Sums of what the tests look at.
+  void Add(const Played& other) {
+    ends.replied += other.ends.replied;
+    evictions += other.evictions;
+    cold += other.cold;
+    never_fits += other.never_fits;
+    no_room += other.no_room;
+    load_failed += other.load_failed;
+    not_accurate += other.not_accurate;
+    variant_starts += other.variant_starts;
+    stopped_loads += other.stopped_loads;
+    loads_given_up += other.loads_given_up;
+    tenant_memory += other.tenant_memory;
+  }
   void Count(const ActionList& actions) {
     for (const Action& action : actions.actions) {
       if (std::holds_alternative<StartEvict>(action)) ++evictions;
@@ -112,18 +126,19 @@ TEST(RandomScripts, KeepEveryInvariantUnder200Seeds) {
   EXPECT_GT(inline_starts, 1'000U);
 }
 
-TEST(RandomScripts, KeepEveryInvariantInLittleMemoryUnder400Seeds) {
+/// Plays each seed, expects that no rule is broken, and sums up.
+Played PlayAll(std::uint64_t seeds, SimulationSettings (*settings)(std::uint64_t)) {
   Played all;
-  for (std::uint64_t seed = 1; seed <= Seeds(400); ++seed) {
-    const Played played = Play(seed, RandomCrowdedSettings(seed));
+  for (std::uint64_t seed = 1; seed <= seeds; ++seed) {
+    const Played played = Play(seed, settings(seed));
     EXPECT_EQ(played.violations, std::vector<std::string>{}) << "seed " << seed;
-    all.ends.replied += played.ends.replied;
-    all.evictions += played.evictions;
-    all.cold += played.cold;
-    all.never_fits += played.never_fits;
-    all.no_room += played.no_room;
-    all.load_failed += played.load_failed;
+    all.Add(played);
   }
+  return all;
+}
+
+TEST(RandomScripts, KeepEveryInvariantInLittleMemoryUnder400Seeds) {
+  const Played all = PlayAll(Seeds(400), RandomCrowdedSettings);
   EXPECT_GT(all.ends.replied, 10'000U);
   EXPECT_GT(all.evictions, 900U);
   EXPECT_GT(all.cold, 1'000U);
@@ -133,37 +148,16 @@ TEST(RandomScripts, KeepEveryInvariantInLittleMemoryUnder400Seeds) {
 }
 
 TEST(RandomScripts, KeepEveryInvariantWithVariantsUnder600Seeds) {
-  Played all;
-  std::uint64_t named = 0;
-  for (std::uint64_t seed = 1; seed <= Seeds(600); ++seed) {
-    const Played played = Play(seed, RandomVariantSettings(seed));
-    EXPECT_EQ(played.violations, std::vector<std::string>{}) << "seed " << seed;
-    all.ends.replied += played.ends.replied;
-    all.evictions += played.evictions;
-    all.cold += played.cold;
-    all.not_accurate += played.not_accurate;
-    named += played.variant_starts;
-  }
+  const Played all = PlayAll(Seeds(600), RandomVariantSettings);
   EXPECT_GT(all.ends.replied, 10'000U);
   EXPECT_GT(all.evictions, 900U);
   EXPECT_GT(all.cold, 1'000U);
   EXPECT_GT(all.not_accurate, 100U);
-  EXPECT_GT(named, 1'000U);
+  EXPECT_GT(all.variant_starts, 1'000U);
 }
 
 TEST(RandomScripts, KeepEveryInvariantWhileOtherProgramsTakeMemoryUnder600Seeds) {
-  Played all;
-  for (std::uint64_t seed = 1; seed <= Seeds(600); ++seed) {
-    const Played played = Play(seed, RandomPressedSettings(seed));
-    EXPECT_EQ(played.violations, std::vector<std::string>{}) << "seed " << seed;
-    all.ends.replied += played.ends.replied;
-    all.evictions += played.evictions;
-    all.cold += played.cold;
-    all.no_room += played.no_room;
-    all.stopped_loads += played.stopped_loads;
-    all.loads_given_up += played.loads_given_up;
-    all.tenant_memory += played.tenant_memory;
-  }
+  const Played all = PlayAll(Seeds(600), RandomPressedSettings);
   EXPECT_GT(all.ends.replied, 10'000U);
   EXPECT_GT(all.evictions, 900U);
   EXPECT_GT(all.cold, 1'000U);
