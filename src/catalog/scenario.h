@@ -124,6 +124,8 @@ struct ScenarioModel {
   /// Raw little-endian inputs for the load generator, absolute paths by input name; without one it
   /// sends random values of the declared type.
   std::vector<std::pair<std::string, std::string>> input_files;
+  /// Or a folder of samples, one request after the other: absolute, empty for none.
+  std::string samples;
   std::uint32_t load_failures_per_mille = 0;
   std::uint32_t run_failures_per_mille = 0;
 };

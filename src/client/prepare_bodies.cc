@@ -41,6 +41,19 @@ Result<ModelMetadata> AskForMetadata(const std::string& model, const ServerUrl& 
   return Status(metadata.status().code(), "model '" + model + "': " + metadata.status().message());
 }
 
+Result<RequestBodies> BodiesOf(const ScenarioModel& model, const ModelMetadata& metadata,
+                               std::int32_t rows_max, Random& random) {
+  std::vector<FilesByInput> samples;
+  if (!model.samples.empty()) {
+    Result<std::vector<FilesByInput>> found = SampleFilesOf(model.samples, model.name, metadata);
+    COTENANT_RETURN_IF_ERROR(found.status());
+    samples = *std::move(found);
+  } else if (!model.input_files.empty()) {
+    samples.push_back(model.input_files);
+  }
+  return RequestBodies::Build(model.name, metadata, rows_max, samples, random);
+}
+
 }  // namespace
 
 std::string PercentEncoded(std::string_view text) {
@@ -73,8 +86,7 @@ Result<BodiesByModel> PrepareBodies(const Scenario& scenario, const ServerUrl& u
     const Result<ModelMetadata> metadata = AskForMetadata(model.name, url, address);
     Status status = metadata.status();
     if (metadata.ok()) {
-      Result<RequestBodies> made =
-          RequestBodies::Build(model.name, *metadata, rows_max[i], model.input_files, random);
+      Result<RequestBodies> made = BodiesOf(model, *metadata, rows_max[i], random);
       status = made.status();
       if (made.ok()) bodies[i] = *std::move(made);
     }

@@ -7,6 +7,10 @@
 #include <fstream>
 #include <iterator>
 #include <nlohmann/json.hpp>
+#include <optional>
+#include <span>
+
+#include "client/sample_files.h"
 
 namespace cotenant {
 namespace {
@@ -74,18 +78,19 @@ std::size_t ValueSize(DataType type) {
   return type == DataType::kBytes ? sizeof(std::uint32_t) + kTextSize : ElementSize(type);
 }
 
-/// How many elements raw BYTES hold; nothing when a length leads beyond their end.
-std::optional<std::int64_t> CountTexts(std::string_view bytes) {
-  std::int64_t count = 0;
-  while (!bytes.empty()) {
-    std::uint32_t size = 0;
-    if (bytes.size() < sizeof size) return std::nullopt;
-    std::memcpy(&size, bytes.data(), sizeof size);
-    if (bytes.size() - sizeof size < size) return std::nullopt;
-    bytes.remove_prefix(sizeof size + size);
-    ++count;
+/// Takes the dimensions that a file's name says, with the number of rows or without it.
+Status TakeDims(Input& input, const Shape& named, const std::string& place) {
+  const Shape declared = input.spec.dims;
+  Shape& dims = input.spec.dims;
+  const std::size_t skipped = input.has_rows && named.rank() + 1 == dims.rank() ? 1 : 0;
+  bool fits = named.rank() + skipped == dims.rank();
+  for (std::size_t i = input.has_rows ? 1 : 0; fits && i < dims.rank(); ++i) {
+    fits = dims[i] < 0 || dims[i] == named[i - skipped];
+    dims[i] = named[i - skipped];
   }
-  return count;
+  return fits ? Status()
+              : InvalidArgument(place + "the dimensions in its name are not those of " +
+                                declared.ToString());
 }
 
 /// Makes all dimensions but the rows definite; a file's size tells the one that is open.
@@ -93,12 +98,9 @@ Status FixDims(Input& input, const std::string& place) {
   const bool text = input.spec.datatype == DataType::kBytes;
   std::int64_t elements = 0;
   if (!input.file_bytes.empty()) {
-    const std::size_t size = text ? 1 : ElementSize(input.spec.datatype);
-    elements = static_cast<std::int64_t>(input.file_bytes.size() / size);
-    if (text) {
-      const std::optional<std::int64_t> texts = CountTexts(input.file_bytes);
-      if (!texts) return InvalidArgument(place + "a length leads beyond the end of the file");
-      elements = *texts;
+    elements = CountValues(input.spec.datatype, std::as_bytes(std::span(input.file_bytes)));
+    if (text && elements < 0) {
+      return InvalidArgument(place + "a length leads beyond the end of the file");
     }
   }
   std::vector<std::size_t> open;
@@ -136,7 +138,7 @@ Status FixDims(Input& input, const std::string& place) {
 }
 
 Result<Input> MakeInput(const std::string& model, const TensorSpec& spec,
-                        const std::vector<std::pair<std::string, std::string>>& files) {
+                        const FilesByInput& files) {
   Input input;
   input.spec = spec;
   input.has_rows = !spec.dims.empty() && spec.dims[0] == -1;
@@ -148,6 +150,9 @@ Result<Input> MakeInput(const std::string& model, const TensorSpec& spec,
     if (!file) return NotFound(place + std::strerror(errno));
     input.file_bytes.assign(std::istreambuf_iterator<char>(file), std::istreambuf_iterator<char>());
     if (input.file_bytes.empty()) return InvalidArgument(place + "the file is empty");
+    if (const std::optional<Shape> dims = DimsInName(path, name)) {
+      COTENANT_RETURN_IF_ERROR(TakeDims(input, *dims, place));
+    }
   }
   COTENANT_RETURN_IF_ERROR(FixDims(input, place));
   return input;
@@ -193,8 +198,7 @@ std::string MakeJson(const std::vector<Input>& inputs, std::int32_t rows) {
 }
 
 Status CheckNames(const std::string& model, const std::vector<Input>& inputs,
-                  const std::vector<std::pair<std::string, std::string>>& files,
-                  std::int32_t rows_max) {
+                  const FilesByInput& files, std::int32_t rows_max) {
   for (const auto& [name, path] : files) {
     const bool known =
         std::ranges::any_of(inputs, [&](const Input& input) { return input.spec.name == name; });
@@ -209,50 +213,85 @@ Status CheckNames(const std::string& model, const std::vector<Input>& inputs,
 
 }  // namespace
 
-Result<RequestBodies> RequestBodies::Build(
-    const std::string& model, const ModelMetadata& metadata, std::int32_t rows_max,
-    const std::vector<std::pair<std::string, std::string>>& files, Random& random) {
+Result<RequestBodies> RequestBodies::Build(const std::string& model, const ModelMetadata& metadata,
+                                           std::int32_t rows_max,
+                                           const std::vector<FilesByInput>& samples,
+                                           Random& random) {
   if (rows_max > kRowsMax) {
     return InvalidArgument("model '" + model + "': the load generator sends at most " +
                            std::to_string(kRowsMax) + " rows, but the load asks for " +
                            std::to_string(rows_max));
   }
-  std::vector<Input> inputs;
-  std::size_t total = 0;
-  for (const TensorSpec& spec : metadata.inputs) {
-    Result<Input> input = MakeInput(model, spec, files);
-    if (!input.ok()) return input.status();
-    total += TensorSize(*input, rows_max);
-    inputs.push_back(*std::move(input));
-  }
-  COTENANT_RETURN_IF_ERROR(CheckNames(model, inputs, files, rows_max));
-  if (total > kRequestBytesMax) {
-    return InvalidArgument("model '" + model + "': a request of " + std::to_string(rows_max) +
-                           " rows takes " + std::to_string(total) + " bytes");
+  std::vector<std::vector<Input>> samples_inputs;
+  std::size_t largest = 1;
+  for (const FilesByInput& files : samples.empty() ? std::vector<FilesByInput>(1) : samples) {
+    std::vector<Input>& inputs = samples_inputs.emplace_back();
+    std::size_t total = 0;
+    for (const TensorSpec& spec : metadata.inputs) {
+      Result<Input> input = MakeInput(model, spec, files);
+      if (!input.ok()) return input.status();
+      total += TensorSize(*input, rows_max);
+      inputs.push_back(*std::move(input));
+    }
+    COTENANT_RETURN_IF_ERROR(CheckNames(model, inputs, files, rows_max));
+    if (total > kRequestBytesMax) {
+      return InvalidArgument("model '" + model + "': a request of " + std::to_string(rows_max) +
+                             " rows takes " + std::to_string(total) + " bytes");
+    }
+    largest = std::max(largest, total);
   }
   RequestBodies made;
-  made.versions_ =
-      std::clamp<std::size_t>(kTensorBytesMax / std::max<std::size_t>(total, 1), 1, kVersionsMax);
+  made.versions_ = std::clamp<std::size_t>(kTensorBytesMax / largest, 1, kVersionsMax);
   const auto keep = [&](std::string bytes) {
     return made.memory_.emplace_back(std::make_unique<std::string>(std::move(bytes))).get();
   };
+  const auto inputs_of = [&samples_inputs](std::size_t version) -> const std::vector<Input>& {
+    return samples_inputs[version % samples_inputs.size()];
+  };
   std::vector<std::vector<std::string*>> tensors(made.versions_);
-  for (auto& version : tensors) {
-    for (const Input& input : inputs) version.push_back(keep(MakeTensor(input, rows_max, random)));
+  for (std::size_t version = 0; version < tensors.size(); ++version) {
+    for (const Input& input : inputs_of(version)) {
+      tensors[version].push_back(keep(MakeTensor(input, rows_max, random)));
+    }
   }
   for (std::int32_t rows = 1; rows <= rows_max; ++rows) {
-    std::string* json = keep(MakeJson(inputs, rows));
-    for (const auto& version : tensors) {
+    std::vector<std::string*> heads;
+    for (const std::vector<Input>& inputs : samples_inputs) {
+      heads.push_back(keep(MakeJson(inputs, rows)));
+    }
+    for (std::size_t version = 0; version < tensors.size(); ++version) {
+      const std::vector<Input>& inputs = inputs_of(version);
+      std::string* json = heads[version % heads.size()];
       Body& body = made.bodies_.emplace_back();
       body.json_size = json->size();
       body.parts.push_back({json->data(), json->size()});
       for (std::size_t i = 0; i < inputs.size(); ++i) {
-        body.parts.push_back({version[i]->data(), TensorSize(inputs[i], rows)});
+        body.parts.push_back({tensors[version][i]->data(), TensorSize(inputs[i], rows)});
       }
       for (const iovec& part : body.parts) body.size += part.iov_len;
     }
   }
   return made;
+}
+
+Result<std::vector<FilesByInput>> SampleFilesOf(const std::filesystem::path& folder,
+                                                const std::string& model,
+                                                const ModelMetadata& metadata) {
+  std::vector<FilesByInput> samples;
+  for (const std::filesystem::path& sample : SampleFolders(folder)) {
+    if (samples.size() == kVersionsMax) break;
+    const std::vector<std::filesystem::path> files = FilesOf(sample);
+    FilesByInput& found = samples.emplace_back();
+    for (const TensorSpec& input : metadata.inputs) {
+      const auto file = FindInputFile(files, input.name);
+      if (!file) {
+        return InvalidArgument("model '" + model + "': '" + sample.string() + "' has no file '" +
+                               SampleFileName(input.name) + "'");
+      }
+      found.emplace_back(input.name, file->string());
+    }
+  }
+  return samples;
 }
 
 }  // namespace cotenant

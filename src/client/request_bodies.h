@@ -5,12 +5,13 @@
 ///
 /// A body is parts of memory that stay where they are while this object lives. Values: FP32, FP64,
 /// FP16 and BF16 in 0 … 1; integers 0 or 1, indices that every table accepts; BYTES eight letters;
-/// or a raw file's bytes. Dimensions that the model leaves open are 1, but for the first, which is
-/// the number of rows.
+/// or a raw file's bytes. Dimensions that neither the model nor a file says are 1, but for the
+/// first, which is the number of rows.
 
 #include <sys/uio.h>
 
 #include <cstdint>
+#include <filesystem>
 #include <memory>
 #include <string>
 #include <utility>
@@ -22,6 +23,14 @@
 
 namespace cotenant {
 
+/// Absolute paths by input name. A file's name may say its dimensions (client/sample_files.h).
+using FilesByInput = std::vector<std::pair<std::string, std::string>>;
+
+/// Those of the folder's first samples. InvalidArgument names one that lacks an input.
+Result<std::vector<FilesByInput>> SampleFilesOf(const std::filesystem::path& folder,
+                                                const std::string& model,
+                                                const ModelMetadata& metadata);
+
 class RequestBodies {
  public:
   struct Body {
@@ -30,11 +39,11 @@ class RequestBodies {
     std::size_t size = 0;
   };
 
-  /// `files`: absolute paths by input name. InvalidArgument names model and input.
+  /// `samples`: in turn; inputs that one does not name, and all where there is none, get random
+  /// values. InvalidArgument names model and input.
   static Result<RequestBodies> Build(const std::string& model, const ModelMetadata& metadata,
                                      std::int32_t rows_max,
-                                     const std::vector<std::pair<std::string, std::string>>& files,
-                                     Random& random);
+                                     const std::vector<FilesByInput>& samples, Random& random);
 
   /// `rows` in 1 … rows_max.
   const Body& Pick(std::int32_t rows, Random& random) const {

@@ -73,7 +73,8 @@ TEST(ScenarioErrors, EveryMistakeIsNamedWithItsPlaceAndWhatIsAccepted) {
       {"load = []\nlasts_s = 1\n[[models]]\nname = 'm'\nrun_us = 5\nspred_percent = 3",
        "s.toml:6:1: unknown key 'spred_percent' of a model, expected name, max_batch_size, cores, "
        "dynamic_batching, profile, run_us, run_beside_us, run_peak_mib, spread_percent, load_ms, "
-       "mapped_mib, anonymous_mib, inputs, load_failures_percent, run_failures_percent, accuracy, "
+       "mapped_mib, anonymous_mib, inputs, samples, load_failures_percent, run_failures_percent, "
+       "accuracy, "
        "accuracy_min, pin, idle_unload_s or variants; did you "
        "mean 'spread_percent'?"},
       {"load = []\nlasts_s = 1\n[[models]]\nname = 'm'\nrun_us = 5\nload_failures_percent = 101",
@@ -93,6 +94,8 @@ TEST(ScenarioErrors, EveryMistakeIsNamedWithItsPlaceAndWhatIsAccepted) {
        "5}",
        "s.toml:6:15: 'x': there is no file '/nowhere/none.bin'\ns.toml:6:31: 'y': expected a "
        "file's name"},
+      {"load = []\nlasts_s = 1\n[[models]]\nname = 'm'\nrun_us = 5\nsamples = '/nowhere/samples'\n",
+       "s.toml:6:11: 'samples': there is no folder '/nowhere/samples'"},
       {"lasts_s = 1\nmodels = []\n[[load]]\nmodel = 'q'",
        "s.toml:3:1: a load needs 'pattern'\ns.toml:4:9: 'model': 'q' is not declared"},
       {"lasts_s = 1\nmodels = []\n[[load]]\nmodel = 'q'\npattern = 'posson'",

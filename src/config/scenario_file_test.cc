@@ -262,7 +262,8 @@ TEST_F(ScenarioFolder, AProfileGivesTimesThatTheScenarioMayOverride) {
   Write("input.bin", "1234");
   const auto scenario = Read(
       "load = []\nlasts_s = 1\n[device]\nprofile = 'box.json'\nread_us = 1\n"
-      "[[models]]\nname = 'm'\nprofile = 'box.json'\nload_ms = 5\ninputs = {x = 'input.bin'}\n");
+      "[[models]]\nname = 'm'\nprofile = 'box.json'\nload_ms = 5\ninputs = {x = 'input.bin'}\n"
+      "samples = '.'\n");
   ASSERT_TRUE(scenario.ok()) << scenario.status().message();
   EXPECT_EQ(scenario->device.slots, 3);
   EXPECT_EQ(scenario->device.costs.read.Median(), Duration::Microseconds(1));
@@ -271,6 +272,7 @@ TEST_F(ScenarioFolder, AProfileGivesTimesThatTheScenarioMayOverride) {
   EXPECT_EQ(scenario->models[0].profile.load.Median(), Duration::Milliseconds(5));
   ASSERT_EQ(scenario->models[0].input_files.size(), 1u);
   EXPECT_EQ(scenario->models[0].input_files[0].first, "x");
+  EXPECT_TRUE(std::filesystem::equivalent(scenario->models[0].samples, folder_));
   EXPECT_EQ(scenario->models[0].input_files[0].second, (folder_ / "input.bin").string());
   EXPECT_EQ(Read("load = []\nlasts_s = 1\n[[models]]\nname = 'n'\nprofile = 'box.json'\n")
                 .status()

@@ -9,11 +9,27 @@
 namespace cotenant {
 namespace {
 
-constexpr std::string_view kModelKeys[] = {
-    "name",       "max_batch_size", "cores",        "dynamic_batching",      "profile",
-    "run_us",     "run_beside_us",  "run_peak_mib", "spread_percent",        "load_ms",
-    "mapped_mib", "anonymous_mib",  "inputs",       "load_failures_percent", "run_failures_percent",
-    "accuracy",   "accuracy_min",   "pin",          "idle_unload_s",         "variants"};
+constexpr std::string_view kModelKeys[] = {"name",
+                                           "max_batch_size",
+                                           "cores",
+                                           "dynamic_batching",
+                                           "profile",
+                                           "run_us",
+                                           "run_beside_us",
+                                           "run_peak_mib",
+                                           "spread_percent",
+                                           "load_ms",
+                                           "mapped_mib",
+                                           "anonymous_mib",
+                                           "inputs",
+                                           "samples",
+                                           "load_failures_percent",
+                                           "run_failures_percent",
+                                           "accuracy",
+                                           "accuracy_min",
+                                           "pin",
+                                           "idle_unload_s",
+                                           "variants"};
 constexpr std::string_view kVariantKeys[] = {
     "name",         "accuracy",       "profile", "run_us",     "run_beside_us",
     "run_peak_mib", "spread_percent", "load_ms", "mapped_mib", "anonymous_mib"};
@@ -169,6 +185,16 @@ void ReadBatching(TomlReader& reader, const TomlNode& table, ScenarioModel& mode
 }
 
 void ReadInputs(ScenarioReading& reading, const TomlNode& table, ScenarioModel& model) {
+  if (const TomlNode* samples = table.Find("samples")) {
+    const auto path = NamedFile(reading, "samples", *samples);
+    std::error_code error;
+    if (path && std::filesystem::is_directory(*path, error)) {
+      model.samples = path->string();
+    } else if (path) {
+      reading.reader.Error(samples->place,
+                           "'samples': there is no folder '" + path->string() + "'");
+    }
+  }
   const TomlNode* inputs = reading.reader.Table(table, "inputs");
   if (inputs == nullptr) return;
   for (const TomlEntry& entry : inputs->entries) {

@@ -87,6 +87,7 @@ Scenario ScenarioOf(const std::vector<LiveModel>& models, const LiveContestant& 
     const LiveVariant& own = only != nullptr ? *only : from.variants[0];
     ScenarioModel& model = scenario.models.emplace_back();
     model.name = from.name;
+    model.samples = from.samples;
     model.profile = own.profile;
     model.profile.model = from.name;
     if (only == nullptr) {
@@ -167,7 +168,9 @@ Result<LiveMemoryFacts> Measure(const LiveOptions& options, const fs::path& work
       const std::string name = MeasuredName(model, variant);
       if (find(name) != scenario.models.end()) continue;
       COTENANT_RETURN_IF_ERROR(LinkOne(model, variant, name, repository));
-      scenario.models.emplace_back().name = name;
+      ScenarioModel& measured = scenario.models.emplace_back();
+      measured.name = name;
+      measured.samples = model.samples;
     }
   }
   const auto count = static_cast<std::int64_t>(scenario.models.size());
@@ -234,11 +237,12 @@ Bytes RoomForModels(const std::vector<LiveModel>& models, std::int64_t per_cent)
   return room;
 }
 
+/// A sixteenth is for parked networks, an eighth at most for requests.
 Bytes TotalFor(Bytes base, Bytes models) {
   const Bytes requests = kInFlight + kInFlight + kInFlight;
-  const Bytes whole = base + requests + models;
+  const Bytes whole((base + requests + models).count() * 16 / 15);
   if (requests.count() <= whole.count() / 8) return whole;
-  return Bytes((base + models).count() * 8 / 7);
+  return Bytes((base + models).count() * 16 / 13);
 }
 
 Result<LiveOutcome> Contest(const LiveOptions& options, const fs::path& work,
@@ -285,7 +289,7 @@ Status Compare(const LiveOptions& options) {
   const WorkFolder work;
   if (work.path().empty()) return Unavailable("no temporary folder can be made");
   Result<std::vector<LiveModel>> models =
-      ReadLiveModels(options.models, static_cast<std::size_t>(options.tenants));
+      ReadLiveModels(options.models, options.data, static_cast<std::size_t>(options.tenants));
   COTENANT_RETURN_IF_ERROR(models.status());
   COTENANT_RETURN_IF_ERROR(DeclareTenants(work.path(), models->size()));
   const Result<LiveMemoryFacts> facts = Measure(options, work.path(), *models);

@@ -13,6 +13,7 @@ namespace cotenant {
 struct LiveOptions {
   std::string models;     ///< A repository.
   std::string cache_dir;  ///< Of prepared networks, for all servers; empty: as shipped.
+  std::string data;       ///< Samples of each model, as `cotenant prepare` takes; may be empty.
   std::int64_t tenants = 10;
   Duration lasts = Duration::Seconds(180);            ///< All policies together.
   std::int64_t budget = 40;                           ///< Per cent of the sum of the best variants.

@@ -59,7 +59,8 @@ const LiveVariant& LiveModel::Smallest() const {
   return *std::ranges::min_element(variants, {}, &LiveVariant::size);
 }
 
-Result<std::vector<LiveModel>> ReadLiveModels(const fs::path& repository, std::size_t tenants) {
+Result<std::vector<LiveModel>> ReadLiveModels(const fs::path& repository, const fs::path& data,
+                                              std::size_t tenants) {
   DirectorySource source({repository});
   const Result<std::vector<std::string>> names = source.List();
   COTENANT_RETURN_IF_ERROR(names.status());
@@ -71,7 +72,11 @@ Result<std::vector<LiveModel>> ReadLiveModels(const fs::path& repository, std::s
     const Accuracy own = description->use.accuracy.known()
                              ? description->use.accuracy
                              : Accuracy{kFullAccuracy, AccuracySource::kAgreement};
-    LiveModel model{name, repository / name, {}};
+    LiveModel model{name, repository / name, {}, {}};
+    std::error_code error;
+    if (!data.empty() && fs::is_directory(data / name, error)) {
+      model.samples = fs::absolute(data / name).string();
+    }
     model.variants.push_back({std::string(kOwnVariantName), version.path, own.milli, {}});
     for (const VariantSource& variant : version.variants) {
       if (!variant.accuracy.known()) continue;

@@ -29,6 +29,7 @@ struct LiveVariant {
 struct LiveModel {
   std::string name;
   std::filesystem::path folder;
+  std::string samples;                ///< Their folder; empty: none.
   std::vector<LiveVariant> variants;  ///< The model's own first.
 
   const LiveVariant& Best() const;      ///< The most accurate, and of these the smallest.
@@ -36,8 +37,10 @@ struct LiveModel {
 };
 
 /// Each model of the repository; again, as "NAME-2", until there are `tenants`. Variants whose
-/// accuracy nobody states are left out: no policy would choose them.
+/// accuracy nobody states are left out: no policy would choose them. `data` has a folder of samples
+/// for each model, or is empty.
 Result<std::vector<LiveModel>> ReadLiveModels(const std::filesystem::path& repository,
+                                              const std::filesystem::path& data,
                                               std::size_t tenants);
 
 /// A folder of `repository` that has one network only.

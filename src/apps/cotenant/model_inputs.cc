@@ -59,7 +59,7 @@ Result<ModelInputs> ModelInputs::Make(const ServedModel& model, const InputChoic
   }
   Random random(1);
   Result<RequestBodies> bodies =
-      RequestBodies::Build(config.name, metadata, batched ? rows_max : 1, choice.files, random);
+      RequestBodies::Build(config.name, metadata, batched ? rows_max : 1, {choice.files}, random);
   if (!bodies.ok()) return bodies.status();
   ModelInputs made(*std::move(bodies));
   made.any_open_ = any_open;

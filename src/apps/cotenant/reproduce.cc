@@ -4,6 +4,7 @@
 
 #include <cinttypes>
 #include <cstdio>
+#include <filesystem>
 
 #include "apps/cotenant/edge_multiai.h"
 #include "apps/cotenant/live_comparison.h"
@@ -56,6 +57,9 @@ int Reproduce(std::span<const std::string> arguments) {
       {"cache-dir", FlagKind::kValue, "DIR",
        "live: prepared networks (cotenant prepare DIR); without: as shipped",
        SetsText(live.cache_dir)},
+      {"data", FlagKind::kValue, "DIR",
+       "live: samples of each network, as cotenant prepare takes; without: random inputs",
+       SetsText(live.data)},
       {"seconds", FlagKind::kValue, "S", "live: of load, over all policies (180)",
        SetsSeconds(live.lasts, Duration::Seconds(4), hour)},
       {"minutes", FlagKind::kValue, "N", "live: the same in minutes",
@@ -93,6 +97,10 @@ int Reproduce(std::span<const std::string> arguments) {
   }
   if (is_live) {
     if (live.models.empty()) return Fail(2, "--live needs --models=DIR");
+    if (std::error_code error;
+        !live.data.empty() && !std::filesystem::is_directory(live.data, error)) {
+      return Fail(2, "--data: '" + live.data + "' is no folder");
+    }
     live.seed = seeds.first;
     live.json = json;
     return CompareLive(live);

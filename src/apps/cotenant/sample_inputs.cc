@@ -1,8 +1,6 @@
 #include "apps/cotenant/sample_inputs.h"
 
 #include <algorithm>
-#include <charconv>
-#include <cstring>
 #include <fstream>
 #include <iterator>
 #include <nlohmann/json.hpp>
@@ -10,6 +8,7 @@
 
 #include "base/sha256.h"
 #include "catalog/datatype.h"
+#include "client/sample_files.h"
 
 namespace cotenant {
 namespace {
@@ -18,25 +17,6 @@ namespace fs = std::filesystem;
 
 /// Of one file. A sample is one row.
 constexpr std::uintmax_t kFileBytesMax = std::uintmax_t{256} << 20;
-
-std::vector<fs::path> EntriesOf(const fs::path& folder, bool folders) {
-  std::vector<fs::path> found;
-  std::error_code error;
-  for (fs::directory_iterator it(folder, error), end; !error && it != end; it.increment(error)) {
-    std::error_code ignored;
-    const bool wanted = folders ? it->is_directory(ignored) : it->is_regular_file(ignored);
-    if (wanted && !it->path().filename().string().starts_with('.')) found.push_back(it->path());
-  }
-  std::ranges::sort(found);
-  return found;
-}
-
-std::vector<fs::path> SampleFolders(const fs::path& folder) {
-  std::vector<fs::path> found;
-  if (!folder.empty()) found = EntriesOf(folder, true);
-  if (found.size() > kSamplesMost) found.resize(kSamplesMost);
-  return found;
-}
 
 bool BringsData(const Warmup& warmup) {
   return std::ranges::any_of(warmup.inputs, [](const WarmupInput& input) {
@@ -55,60 +35,6 @@ Result<std::vector<std::byte>> ReadRaw(const fs::path& path) {
     return NotFound("sample '" + path.string() + "' cannot be read");
   }
   return bytes;
-}
-
-std::string FileNameOf(std::string input) {
-  std::ranges::replace(input, '/', '_');
-  return input;
-}
-
-/// "3x48x192".
-std::optional<Shape> ParseDims(std::string_view text) {
-  Shape shape;
-  while (!text.empty()) {
-    std::int64_t dim = 0;
-    const auto [stop, error] = std::from_chars(text.data(), text.data() + text.size(), dim);
-    if (error != std::errc() || dim < 0 || !shape.TryAppend(dim)) return std::nullopt;
-    text.remove_prefix(static_cast<std::size_t>(stop - text.data()));
-    if (text.empty()) return shape;
-    if (text[0] != 'x' || text.size() == 1) return std::nullopt;
-    text.remove_prefix(1);
-  }
-  return std::nullopt;
-}
-
-struct InputFile {
-  fs::path path;
-  std::optional<Shape> dims;
-};
-
-std::optional<InputFile> FindInput(const std::vector<fs::path>& files, const std::string& input) {
-  const std::string wanted = FileNameOf(input);
-  for (const fs::path& path : files) {
-    const std::string name = path.filename().string();
-    if (name == wanted) return InputFile{path, std::nullopt};
-    if (!name.starts_with(wanted + ".")) continue;
-    const auto dims = ParseDims(std::string_view(name).substr(wanted.size() + 1));
-    if (dims) return InputFile{path, dims};
-  }
-  return std::nullopt;
-}
-
-/// How many values the bytes are; negative when they are no whole number of them.
-std::int64_t CountValues(DataType type, std::span<const std::byte> bytes) {
-  if (type != DataType::kBytes) {
-    const std::size_t size = std::max<std::size_t>(ElementSize(type), 1);
-    return bytes.size() % size == 0 ? static_cast<std::int64_t>(bytes.size() / size) : -1;
-  }
-  std::int64_t count = 0;
-  for (; !bytes.empty(); ++count) {
-    std::uint32_t size = 0;
-    if (bytes.size() < sizeof(size)) return -1;
-    std::memcpy(&size, bytes.data(), sizeof(size));
-    if (bytes.size() - sizeof(size) < size) return -1;
-    bytes = bytes.subspan(sizeof(size) + size);
-  }
-  return count;
 }
 
 /// The whole shape of one row, or nothing where dimensions and size do not agree.
@@ -141,27 +67,28 @@ std::optional<Shape> ShapeOf(const TensorSpec& spec, bool batched, const std::op
 
 Result<OwnedRequest> ReadSample(const fs::path& folder, const ServedModel& model) {
   const ModelConfig& config = model.config();
-  const std::vector<fs::path> files = EntriesOf(folder, false);
+  const std::vector<fs::path> files = FilesOf(folder);
   OwnedRequest sample;
   for (std::size_t i = 0; i < config.inputs.size(); ++i) {
     const TensorSpec& spec = config.inputs[i];
-    const std::optional<InputFile> found = FindInput(files, spec.name);
+    const std::optional<fs::path> found = FindInputFile(files, spec.name);
     if (!found && spec.optional) continue;
     if (!found) {
       return InvalidArgument("sample '" + folder.string() + "' has no file '" +
-                             FileNameOf(spec.name) + "'");
+                             SampleFileName(spec.name) + "'");
     }
-    Result<std::vector<std::byte>> bytes = ReadRaw(found->path);
+    Result<std::vector<std::byte>> bytes = ReadRaw(*found);
     COTENANT_RETURN_IF_ERROR(bytes.status());
+    const std::optional<Shape> dims = DimsInName(*found, spec.name);
     const auto shape =
-        ShapeOf(spec, config.max_batch_size > 0, found->dims, CountValues(spec.datatype, *bytes));
+        ShapeOf(spec, config.max_batch_size > 0, dims, CountValues(spec.datatype, *bytes));
     if (!shape) {
-      return InvalidArgument("sample '" + found->path.string() + "' holds " +
+      return InvalidArgument("sample '" + found->string() + "' holds " +
                              std::to_string(bytes->size()) + " bytes, which are no row of " +
                              std::string(DataTypeName(spec.datatype)) + spec.dims.ToString() +
-                             (found->dims ? ""
-                                          : "; its name may say the dimensions: '" +
-                                                FileNameOf(spec.name) + ".3x48x192'"));
+                             (dims ? ""
+                                   : "; its name may say the dimensions: '" +
+                                         SampleFileName(spec.name) + ".3x48x192'"));
     }
     sample.data.push_back(*std::move(bytes));
     sample.tensors.push_back({model.InputIndex(i), spec.datatype, *shape, sample.data.back()});
@@ -192,7 +119,7 @@ Result<SampleFacts> FindSamples(const fs::path& folder, const ModelConfig& confi
   };
   for (const fs::path& sample : SampleFolders(folder)) {
     ++facts.count;
-    for (const fs::path& file : EntriesOf(sample, false)) {
+    for (const fs::path& file : FilesOf(sample)) {
       COTENANT_RETURN_IF_ERROR(add(file, file.lexically_relative(folder).string()));
     }
   }

@@ -1,11 +1,8 @@
 #pragma once
 
 /// Real inputs of a model, for measuring it, comparing its forms and calibrating a quantiser: from
-/// a folder of raw files, and from those of its warm-up requests that bring data.
-///
-/// A folder holds one folder for each sample, and in that a file for each input: named as the input
-/// (with '_' for '/'), and with its dimensions behind where the file's size does not tell them:
-/// "input_ids", "x.3x48x192". Raw little-endian values of one row, BYTES each with its length.
+/// a folder of raw files (client/sample_files.h), and from those of its warm-up requests that bring
+/// data.
 
 #include <cstddef>
 #include <filesystem>
@@ -18,9 +15,6 @@
 #include "server/warm_up.h"
 
 namespace cotenant {
-
-/// More than these are not read: time is better spent on other forms.
-inline constexpr std::size_t kSamplesMost = 64;
 
 /// Which samples there are, without a look at whether the network takes them.
 struct SampleFacts {
