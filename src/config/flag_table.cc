@@ -73,6 +73,11 @@ Status SetMemory(Options& o, const std::string& text) {
   return {};
 }
 
+Status SetParkedMax(Options& o, const std::string& text) {
+  o.parked_max = Bytes();
+  return text == "0" ? Status() : SetBytes(text, *o.parked_max);
+}
+
 Status SetText(const std::string& text, std::string& value) {
   if (text.empty()) return InvalidArgument("expected a value");
   value = text;
@@ -274,6 +279,8 @@ constexpr Flag kFlags[] = {
      "prepared networks (docs/prepare.md); none: serve as shipped", SET(SetText(v, o.cache_dir))},
     {"memory", kValue, kUsed, "Memory", "SIZE",
      "of everything: 512MiB, 60% of what there is, or unlimited (80%)", SetMemory},
+    {"parked-max", kValue, kUsed, "Memory", "SIZE",
+     "of it, for parked sessions of models that left; 0: none (1/16)", SetParkedMax},
     {"residency", kValue, kUsed, "Memory", "POLICY",
      "which models stay in memory, see 'cotenant policies' (greedy-dual)",
      SET(SetName(v, kResidencyNames, o.residency))},

@@ -99,6 +99,7 @@ struct ServeOptions {
   KeepaliveOptions keepalive;
   LimitOptions limits;
   MemoryOption memory;
+  std::optional<Bytes> parked_max;  ///< For networks that left memory. None: as the budget has it.
   /// A model leaves memory unasked for so long, where its folder says nothing. Zero: it does not.
   Duration idle_unload;
   Duration drain_timeout = Duration::Seconds(30);

@@ -94,6 +94,14 @@ class Executor {
   /// Several may exist and execute at the same time, on different threads. The executor outlives
   /// every `Execute`; what a run holds after that, its outputs too, does not need it.
   virtual std::unique_ptr<Run> NewRun() = 0;
+
+  /// Parks the network: the pages of its mapped weights go back to the system, all else stays. No
+  /// run is in progress, nor begins before `Unpark`. False, and nothing was done: nothing is
+  /// mapped, or what is mapped was written to.
+  virtual bool Park() { return false; }
+  /// Brings the weights back, from the page cache or the disk. Blocks. The files must be what they
+  /// were. False: they cannot be read, and the network is of no use any more.
+  virtual bool Unpark() { return false; }
 };
 
 /// The memory that networks take through one allocator: blocks in use, the most there ever were,

@@ -43,7 +43,9 @@ Controller::Controller(const NodeOptions& options, ModelSource& source, Backend&
       source_(source),
       backend_(backend),
       telemetry_(telemetry),
-      links_(std::move(links)) {}
+      links_(std::move(links)) {
+  parking_.SetMost(options_.memory.parked);
+}
 
 void Controller::LoadAtStart(std::function<void(bool)> loaded) {
   thread_.Post([this, loaded = std::move(loaded)] {
@@ -128,7 +130,9 @@ void Controller::StartUnload(ModelId model) {
   thread_.Post([this, model] {
     if (pending_.contains(model)) return RefuseLoad(model);
     std::shared_ptr<ServedModel> served = std::move(leaving_.extract(model).mapped());
-    const bool was_out = served->residence() == Residence::kOut;
+    parking_.Take(model).reset();
+    const bool was_out =
+        served->residence() == Residence::kOut || served->residence() == Residence::kParked;
     Free(served, [this, model, served, was_out] {
       known_.erase(model);
       Account(model, Bytes());

@@ -27,6 +27,7 @@
 #include "server/load_thread.h"
 #include "server/model_table.h"
 #include "server/node.h"
+#include "server/parking_lot.h"
 #include "telemetry/telemetry.h"
 
 namespace cotenant {
@@ -63,6 +64,8 @@ class Controller {
   void StopLoad(ModelId model);
   /// So much of the budget is left to other programs: that much less is kept for runs to come.
   void GiveUp(Bytes bytes);
+  /// What parked networks take.
+  Bytes parked() const { return parking_.held(); }
   /// Finishes the task at hand and drops the rest.
   void Stop() { thread_.Stop(); }
 
@@ -151,6 +154,7 @@ class Controller {
   /// What the model takes of the budget from now on; zero: nothing.
   void Account(ModelId id, Bytes taken);
   void KeepWithin();
+  void KeepParked();
   void FinishChange(Change& change);
   void FinishWithdrawn(Change& change, const Status& status);
   void WithdrawPending(const std::string& model);
@@ -175,6 +179,7 @@ class Controller {
   std::map<ModelId, Known> known_;  ///< Those that may be evicted; none without a budget.
   std::map<ModelId, Bytes> taken_;
   Bytes given_up_;
+  ParkingLot parking_;
   std::mutex stops_mutex_;
   std::map<ModelId, StopFlag>
       stops_;  ///< Of loads that wait for the load thread, or are under way.

@@ -26,16 +26,25 @@ bool Same(const ModelSignature& a, const ModelSignature& b) {
 void Controller::StartEvict(ModelId model) {
   thread_.Post([this, model] {
     ServedModel& served = *known_.at(model).served;
+    const LoadFacts facts = served.facts();
     served.SetResidence(Residence::kLeaving);
-    served.Evict();
+    const bool parked = parking_.Park(model, served.Evict()) == nullptr;
+    served.SetResidence(parked ? Residence::kParked : Residence::kOut);
+    KeepParked();
     // What the library gave back to the allocators goes back to the system.
     backend_.Trim();
     malloc_trim(0);
-    served.SetResidence(Residence::kOut);
     served.counters().Evicted();
     Account(model, Bytes());
-    links_.tell(Evicted{MonotonicNow(), model, served.facts().taken()});
+    links_.tell(Evicted{MonotonicNow(), model, parked ? facts.mapped : facts.taken()});
   });
+}
+
+void Controller::KeepParked() {
+  parking_.SetMost(given_up_ > Bytes() ? Bytes() : options_.memory.parked);
+  for (const ModelId gone : parking_.MakeRoom()) {
+    known_.at(gone).served->SetResidence(Residence::kOut);
+  }
 }
 
 void Controller::Free(std::shared_ptr<ServedModel> served, std::function<void()> out) {
@@ -71,6 +80,7 @@ void Controller::KeepWithin() {
 void Controller::GiveUp(Bytes bytes) {
   thread_.Post([this, bytes] {
     given_up_ = bytes;
+    KeepParked();
     KeepWithin();
   });
 }
@@ -167,8 +177,12 @@ Result<std::unique_ptr<Executor>> Controller::LoadSame(ModelId id, Known& known,
         "its files were changed or removed; load the model again, or let the "
         "server look at its folders again (SIGHUP)");
   };
+  std::unique_ptr<Executor> parked = parking_.Take(id);
   const std::uint64_t stamp = source_.FilesOf(known.file).stamp;
   if (stamp != known.files.stamp && !BeingReplaced(id, known)) return changed();
+  const bool same_form = FormStamp(known.file) == known.form_stamp;
+  if (parked != nullptr && same_form && parked->Unpark()) return parked;
+  parked.reset();
   Result<std::unique_ptr<Executor>> executor =
       LoadNetwork(known.file, known.config, known.form_stamp, stop);
   COTENANT_RETURN_IF_ERROR(executor.status());

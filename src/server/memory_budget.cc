@@ -16,11 +16,13 @@ Result<MemoryBudget> DivideMemory(const MemoryNeeds& needs) {
   budget.total = needs.total;
   budget.base = needs.base + Bytes(needs.base.count() / 16) + Bytes::MiB(2);
   budget.requests = std::min(needs.requests_max, eighth);
-  budget.models = budget.total - budget.base - budget.requests;
+  budget.parked = std::min(needs.parked_max.value_or(Bytes(needs.total.count() / 16)), eighth);
+  budget.models = budget.total - budget.base - budget.requests - budget.parked;
   if (budget.models >= kModelsMemoryMin) return budget;
   return FailedPrecondition("a memory budget of " + SizeText(needs.total) +
                             " leaves nothing for models: the program itself takes " +
                             SizeText(budget.base) + ", requests " + SizeText(budget.requests) +
+                            ", parked networks " + SizeText(budget.parked) +
                             "; give more with --memory");
 }
 

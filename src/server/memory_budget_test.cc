@@ -10,7 +10,8 @@ TEST(MemoryBudget, PartsAreTheWhole) {
   ASSERT_TRUE(budget.ok());
   EXPECT_EQ(budget->base, Bytes::MiB(36));
   EXPECT_EQ(budget->requests, Bytes::MiB(40));
-  EXPECT_EQ(budget->base + budget->requests + budget->models, Bytes::MiB(512));
+  EXPECT_EQ(budget->parked, Bytes::MiB(32));
+  EXPECT_EQ(budget->base + budget->requests + budget->models + budget->parked, Bytes::MiB(512));
   EXPECT_TRUE(budget->limited());
 }
 
@@ -18,6 +19,15 @@ TEST(MemoryBudget, RequestsTakeAnEighthAtMost) {
   const auto budget = DivideMemory({Bytes::MiB(80), Bytes::MiB(16), Bytes::MiB(512)});
   ASSERT_TRUE(budget.ok());
   EXPECT_EQ(budget->requests, Bytes::MiB(10));
+}
+
+TEST(MemoryBudget, ParkedNetworksGetWhatIsSaid) {
+  const auto parked = [](Bytes most) {
+    return DivideMemory({Bytes::MiB(80), Bytes::MiB(16), Bytes::MiB(8), most})->parked;
+  };
+  EXPECT_EQ(parked(Bytes()), Bytes());
+  EXPECT_EQ(parked(Bytes::MiB(3)), Bytes::MiB(3));
+  EXPECT_EQ(parked(Bytes::MiB(100)), Bytes::MiB(10));
 }
 
 TEST(MemoryBudget, TooLittleForAnyModelIsRefusedWithTheSizes) {

@@ -376,6 +376,7 @@ MemoryGauges MemoryGaugesOf(const MemoryBudget& budget, const MemoryFacts& ledge
   gauges.base_bytes = budget.base.count();
   gauges.requests_bytes = budget.requests.count();
   gauges.models_bytes = budget.models.count();
+  gauges.parked_bytes = budget.parked.count();
   gauges.ledger_models_bytes = ledger.models.count();
   gauges.ledger_runs_bytes = ledger.reserve.count();
   gauges.ledger_free_bytes = ledger.free.count();
@@ -395,7 +396,7 @@ VariantGauge VariantGaugeOf(const ServedModel& variant) {
 void Node::AddGauges(const ServedModel& model, ModelGauge& row) const {
   row.waiting += body_->brain.Waiting(model.id());
   row.run_peak_bytes = std::max(row.run_peak_bytes, model.run_peak().count());
-  if (model.residence() == Residence::kOut) return;
+  if (model.residence() == Residence::kOut || model.residence() == Residence::kParked) return;
   const LoadFacts facts = model.facts();
   row.anonymous_bytes += facts.anonymous.count();
   row.mapped_bytes += facts.mapped.count();
@@ -420,6 +421,7 @@ std::string Node::MetricsText() const {
   gauges.ready = Ready();
   gauges.uptime_seconds = Uptime().seconds();
   gauges.memory = MemoryGaugesOf(options_.memory, body_->brain.Memory(), body_->backend.pool());
+  gauges.memory.parked_in_use_bytes = body_->controller.parked().count();
   return body_->telemetry.Exposition(gauges);
 }
 

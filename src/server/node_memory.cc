@@ -87,10 +87,12 @@ void Node::AddVariants(const ServedModel& model, ModelMemoryRow& row) const {
   for (const std::shared_ptr<ServedModel>& variant : model.variants()) {
     add(*variant);
     row.waiting += row.variants.back().waiting;
-    const bool nearer =
-        row.residence != Residence::kResident && variant->residence() != Residence::kOut;
+    const Residence residence = variant->residence();
+    const bool nearer = residence == Residence::kParked
+                            ? row.residence == Residence::kOut
+                            : row.residence != Residence::kResident && residence != Residence::kOut;
     if (!nearer) continue;
-    row.residence = variant->residence();
+    row.residence = residence;
     row.facts = variant->facts();
     row.run_peak = variant->run_peak();
   }
@@ -100,6 +102,7 @@ NodeMemory Node::Memory() const {
   NodeMemory memory;
   memory.budget = options_.memory;
   memory.ledger = body_->brain.Memory();
+  memory.parked = body_->controller.parked();
   memory.pool = body_->backend.pool();
   memory.process = ReadProcessMemory();
   memory.cgroup = ReadCgroupMemory();

@@ -44,13 +44,14 @@ struct ModelMemoryRow {
   std::vector<VariantMemoryRow> variants;
   std::vector<DroppedVariant> dropped;
 
-  bool in_memory() const { return residence != Residence::kOut; }
+  bool in_memory() const { return residence != Residence::kOut && residence != Residence::kParked; }
 };
 
 struct NodeMemory {
   MemoryBudget budget;
   MemoryFacts ledger;                  ///< The scheduler's account; zero without a budget.
   std::vector<ModelMemoryRow> models;  ///< By name, then version.
+  Bytes parked;                        ///< What sessions of networks that left take.
   PoolFigures pool;
   ProcessMemory process;
   std::optional<CgroupMemory> cgroup;

@@ -96,6 +96,7 @@ std::string_view ResidenceName(Residence residence) {
     case Residence::kLeaving: return "leaving";
     case Residence::kOut: return "out";
     case Residence::kLoading: return "loading";
+    case Residence::kParked: return "parked";
   }
   return "unknown";
 }
@@ -217,11 +218,11 @@ void ServedModel::Free() {
   executor_.reset();
 }
 
-void ServedModel::Evict() {
+std::unique_ptr<Executor> ServedModel::Evict() {
   std::lock_guard lock(mutex_);
   ++load_;
   idle_runs_.clear();
-  executor_.reset();
+  return std::move(executor_);
 }
 
 void ServedModel::SetLoadError(std::string error) {

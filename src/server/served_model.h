@@ -26,7 +26,8 @@
 namespace cotenant {
 
 /// Where the network is.
-enum class Residence : unsigned char { kResident, kLeaving, kOut, kLoading };
+/// kParked: out of memory, but for its session (server/parking_lot.h).
+enum class Residence : unsigned char { kResident, kLeaving, kOut, kLoading, kParked };
 std::string_view ResidenceName(Residence residence);
 
 /// Buffers of one run, and of which load of the network they are.
@@ -99,9 +100,9 @@ class ServedModel {
   void Retire(std::function<void()> idle);
   /// Destroys the network, on the calling thread. No run may be in use.
   void Free();
-  /// Destroys the network at once, on the calling thread; no run may be executing. Replies that
-  /// still read a run's outputs, for clients that are slow, hold those and nothing else.
-  void Evict();
+  /// Takes the network out at once; no run may be executing. Replies that still read a run's
+  /// outputs, for clients that are slow, hold those and nothing else.
+  std::unique_ptr<Executor> Evict();
   /// Takes the same network in again, after `Evict`.
   void Revive(std::unique_ptr<Executor> executor);
   /// Why the network did not come back, for those who waited for it.

@@ -223,6 +223,10 @@ void WriteMemory(const MemoryGauges& memory, PageWriter& page) {
   page.Sample({{"part", "base"}}, memory.base_bytes);
   page.Sample({{"part", "requests"}}, memory.requests_bytes);
   page.Sample({{"part", "models"}}, memory.models_bytes);
+  page.Sample({{"part", "parked"}}, memory.parked_bytes);
+  page.Family("cotenant_memory_parked_bytes", "gauge",
+              "Sessions of networks that left memory and are kept without their weights.");
+  page.Sample({}, memory.parked_in_use_bytes);
   page.Family("cotenant_memory_ledger_bytes", "gauge",
               "What the budget's part for models is taken by: models, the reserve for their runs; "
               "and what is free of it.");

@@ -44,6 +44,8 @@ struct MemoryGauges {
   std::int64_t base_bytes = 0;
   std::int64_t requests_bytes = 0;
   std::int64_t models_bytes = 0;
+  std::int64_t parked_bytes = 0;
+  std::int64_t parked_in_use_bytes = 0;
   std::int64_t ledger_models_bytes = 0;
   std::int64_t ledger_runs_bytes = 0;
   std::int64_t ledger_free_bytes = 0;

@@ -122,7 +122,7 @@ def test_a_file_cut_short_while_its_network_is_out_hurts_nobody(repository, prep
     with served(repository, cache, f"--memory={budget}", "--in-flight-bytes-max=4MiB") as running:
         for number in range(MODELS):
             running.check(number)
-        out = [number for number in range(MODELS) if running.row(number)["state"] == "out"]
+        out = [number for number in range(MODELS) if running.row(number)["state"] in ("out", "parked")]
         if not out:
             pytest.skip("all of them fit")
         for path in weights_of(cache):
@@ -133,6 +133,30 @@ def test_a_file_cut_short_while_its_network_is_out_hurts_nobody(repository, prep
         running.check(out[0])
         assert running.row(out[0])["mapped"] == 0
         assert "served as shipped" in log_of(running)
+
+
+@pytest.mark.skipif(SANITIZED, reason="a sanitizer's memory is no network's")
+@pytest.mark.parametrize("parks", [True, False])
+def test_a_network_that_leaves_is_parked_and_comes_back(repository, cache, parks):
+    prepare(repository[0], cache)
+    flags = [] if parks else ["--parked-max=0"]
+    with served(repository, cache, "--memory=2GiB", "--in-flight-bytes-max=4MiB", *flags) as running:
+        memory = running.memory()
+        base, sizes = memory["budget"]["base"], [row["mapped"] + row["anonymous"] for row in memory["models"]]
+        assert (memory["budget"]["parked"] > 0) == parks and memory["parked"] == 0
+    # Room for the largest, and hardly more.
+    budget = base + 36 * MIB + max(sizes)
+    with served(repository, cache, f"--memory={budget}", "--in-flight-bytes-max=4MiB", *flags) as running:
+        states = set()
+        for number in [0, 1, 2, 0, 2, 1, 0, 1, 2]:
+            running.check(number)
+            memory = running.memory()
+            states |= {row["state"] for row in memory["models"]}
+            assert memory["parked"] <= memory["budget"]["parked"]
+        if sum(row["evictions"] for row in memory["models"]) == 0:
+            pytest.skip("all of them fit")
+        assert ("parked" in states) == parks and (memory["parked"] > 0) == parks
+        assert running.peak() <= budget
 
 
 def test_a_cache_that_cannot_be_written_fails_preparing_and_not_serving(repository, tmp_path):

@@ -160,7 +160,7 @@ def test_where_only_the_smaller_form_has_room_and_may_answer_it_does(quantised):
     # The exact forms have 8 MiB of weights; 4 MiB stay for runs.
     budget = parts["base"] + 11 * MIB
     budget += min(parts["requests"], budget // 7)  # An eighth of the whole at most.
-    with Client(quantised, f"--memory={budget}", "--slots=1") as client:
+    with Client(quantised, f"--memory={budget}", "--parked-max=0", "--slots=1") as client:
         answer = client.ask()
         assert answer["start"] in ("warm", "cold")
         assert client.memory()["models"][0]["mapped"] < 4 * MIB

@@ -171,7 +171,7 @@ def totals(memory):
 def print_cost(server, cost, shipped):
     mib = 1 << 20
     memory = server.memory()
-    models = memory["budget"]["models"]
+    models = memory["budget"]["models"] + memory["budget"]["parked"]
     print(
         f"\nMemory: {models / mib:.1f} MiB for networks that take {shipped / mib:.1f} MiB with their runs as shipped "
         f"({models / shipped:.0%}); budget {memory['budget']['total'] / mib:.1f} MiB, of it "

@@ -79,10 +79,10 @@ class LiveServer:
 
     def has(self, for_models):
         budget = self.memory()["budget"]
-        return budget is not None and abs(budget["models"] - for_models) < (1 << 20)
+        return budget is not None and abs(budget["models"] + budget["parked"] - for_models) < (1 << 20)
 
     def budget_for(self, for_models):
-        """The budget that leaves so much for models beside the program and its requests."""
+        """The budget that leaves so much for models, parked ones too, beside the program and its requests."""
         self.start(4 << 30, "--model-control-mode=explicit")
         parts = self.memory()["budget"]
         self.stop()

@@ -152,7 +152,8 @@ std::string Tables(const FitReport& report, Bytes request_max) {
   const MemoryBudget& budget = report.asked.budget;
   std::string text = MibText(budget.total) + " MiB: " + MibText(budget.base) +
                      " for the program, " + MibText(budget.requests) + " for requests, " +
-                     MibText(budget.models) + " for models and their runs\n\n";
+                     MibText(budget.parked) + " for parked networks, " + MibText(budget.models) +
+                     " for models and their runs\n\n";
   std::vector<std::vector<std::string>> rows = {{"model", "size MiB", "run peak", "load ms",
                                                  "least budget", "requests", "refused %", "cold %",
                                                  "p50 ms", "p99 ms"}};
@@ -204,6 +205,7 @@ Json BudgetJson(const FittedBudget& point) {
   json["budget_bytes"] = point.budget.total.count();
   json["base_bytes"] = point.budget.base.count();
   json["requests_bytes"] = point.budget.requests.count();
+  json["parked_bytes"] = point.budget.parked.count();
   json["models_bytes"] = point.budget.models.count();
   json["requests"] = all.requests;
   json["replied"] = all.Ended(RunEnd::kReplied);

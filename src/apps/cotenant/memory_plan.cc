@@ -38,6 +38,7 @@ MemoryNeeds ReadMemoryNeeds(const ServeOptions& options) {
   needs.base = ReadProcessMemory().resident + kCodeLater + kThreadsLater;
   needs.requests_max =
       Bytes(options.limits.in_flight_bytes_max.count() * LimitsOfRequests(options));
+  needs.parked_max = options.parked_max;
   return needs;
 }
 
@@ -61,7 +62,8 @@ Result<MemoryPlan> PlanMemory(const ServeOptions& options) {
   plan.budget = *budget;
   plan.remark = "memory: " + SizeText(budget->total) + Origin(options.memory, limit, available) +
                 ": " + SizeText(budget->base) + " for the program, " + SizeText(budget->requests) +
-                " for requests, " + SizeText(budget->models) + " for models and their runs";
+                " for requests, " + SizeText(budget->parked) + " for parked networks, " +
+                SizeText(budget->models) + " for models and their runs";
   return plan;
 }
 

@@ -26,7 +26,7 @@ struct OnnxOptions {
   /// Memory of all sessions and runs together. Zero: nine tenths of what the process may use.
   Bytes memory_max;
   /// Memory kept for the next run when nothing uses it.
-  Bytes kept_memory_max = Bytes::MiB(128);
+  Bytes kept_memory_max = Bytes::MiB(64);
   OnnxLogSink log = nullptr;
   void* log_context = nullptr;
 };

@@ -115,6 +115,36 @@ TEST(OnnxBackend, AnOptimisedNetworkIsLoadedWithItsWeightsMapped) {
   EXPECT_FALSE(failed.ok());
 }
 
+TEST(OnnxBackend, AParkedNetworkAnswersAsBefore) {
+  auto backend = NewBackend();
+  EXPECT_FALSE(LoadModel(*backend, "mlp")->Park());  // Its weights are not mapped.
+  const auto folder = std::filesystem::temp_directory_path() / "cotenant_parked";
+  std::filesystem::create_directories(folder);
+  ASSERT_TRUE(
+      backend
+          ->SaveOptimised({1, ModelPath("mlp"), nullptr}, ConfigNamed("mlp"), folder.string(), true)
+          .ok());
+  const std::string path = (folder / kOptimisedFileName).string();
+  const auto executor = backend->Load({1, path, nullptr}, ConfigNamed("mlp"));
+  ASSERT_TRUE(executor.ok()) << executor.status().message();
+  const auto answer = [&] {
+    const ModelSignature::Tensor& input = (*executor)->signature().inputs[0];
+    Shape shape = input.shape;
+    for (std::size_t i = 0; i < shape.rank(); ++i) shape[i] = std::max<std::int64_t>(shape[i], 1);
+    Batch batch;
+    batch.Add(1, {{input.datatype, shape,
+                   RawOf(std::vector<float>(static_cast<std::size_t>(shape.ElementCount()), 1))}});
+    const auto run = (*executor)->NewRun();
+    EXPECT_TRUE(run->Execute(batch.members(), ~std::uint64_t{0}).ok());
+    return ValuesOf<float>(run->Outputs(0)[0]);
+  };
+  const std::vector<float> before = answer();
+  EXPECT_TRUE((*executor)->Park());
+  EXPECT_TRUE((*executor)->Unpark());
+  EXPECT_EQ(answer(), before);
+  std::filesystem::remove_all(folder);
+}
+
 TEST(OnnxBackend, ALoadThatIsStoppedEndsCancelledAndGivesItsMemoryBack) {
   auto backend = NewBackend();
   const std::atomic<bool> stop = true;

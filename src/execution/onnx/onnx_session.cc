@@ -28,31 +28,6 @@ struct Declared {
   Symbols symbols;
 };
 
-/// What files of a folder take in our address space: weights that are mapped, not read.
-struct MappedFiles {
-  Bytes size;
-  std::set<std::string> paths;
-};
-
-MappedFiles MappedFrom(const std::string& folder) {
-  std::ifstream maps("/proc/self/maps");
-  std::string line;
-  MappedFiles mapped;
-  while (std::getline(maps, line)) {
-    const auto slash = line.find('/');
-    if (slash == std::string::npos || line.compare(slash, folder.size(), folder) != 0) continue;
-    if (line.size() <= slash + folder.size() || line[slash + folder.size()] != '/') continue;
-    std::istringstream fields(line);
-    std::uint64_t begin = 0;
-    std::uint64_t end = 0;
-    char dash = 0;
-    fields >> std::hex >> begin >> dash >> end;
-    mapped.size += Bytes(static_cast<std::int64_t>(end - begin));
-    mapped.paths.insert(line.substr(slash));
-  }
-  return mapped;
-}
-
 /// What the process has from malloc. The library takes some weights there and not from our
 /// allocator.
 Bytes FromMalloc() {
@@ -260,7 +235,7 @@ Status OnnxSession::Open(const VersionFile& file, const ModelConfig& config,
     return NotFound(what + ": no such file");
   }
   const std::string folder = from_bytes ? std::string() : FolderOf(file.path);
-  const Bytes mapped_before = folder.empty() ? Bytes() : MappedFrom(folder).size;
+  const MappedFiles mapped_before = folder.empty() ? MappedFiles() : MappedFrom(folder);
   const Bytes malloc_before = FromMalloc();
   OrtSession* raw = nullptr;
   {
@@ -284,7 +259,8 @@ Status OnnxSession::Open(const VersionFile& file, const ModelConfig& config,
       std::max(account_->in_use(), FromMalloc() - malloc_before + account_->mapped());
   if (!folder.empty()) {
     const MappedFiles mapped = MappedFrom(folder);
-    facts_.mapped = std::max(Bytes(), mapped.size - mapped_before);
+    mapped_ranges_ = Without(mapped.ranges, mapped_before.ranges);
+    facts_.mapped = SizeOf(mapped_ranges_);
     mapped_files_.assign(mapped.paths.begin(), mapped.paths.end());
   }
   return Status();
@@ -301,6 +277,10 @@ OnnxSession::~OnnxSession() {
     close(file);
   }
 }
+
+bool OnnxSession::Park() { return !mapped_ranges_.empty() && DropPages(mapped_ranges_); }
+
+bool OnnxSession::Unpark() { return FetchPages(mapped_ranges_); }
 
 Status OnnxSession::ReadSignature(const ModelConfig& config, const std::string& what) {
   std::size_t count = 0;

@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "execution/executor.h"
+#include "execution/onnx/mapped_files.h"
 #include "execution/onnx/memory_pool.h"
 #include "execution/onnx/ort_api.h"
 
@@ -56,6 +57,8 @@ class OnnxSession final : public Executor {
   LoadFacts facts() const override { return facts_; }
   ~OnnxSession() override;
   std::unique_ptr<Run> NewRun() override;
+  bool Park() override;
+  bool Unpark() override;
 
   const Place& place() const { return place_; }
   OrtSession& session() { return *session_; }
@@ -79,6 +82,7 @@ class OnnxSession final : public Executor {
   std::vector<OnnxOutputPlan> plans_;
   LoadFacts facts_;
   std::vector<std::string> mapped_files_;
+  std::vector<MappedRange> mapped_ranges_;  ///< Of its weights, in our address space.
   std::atomic<bool> shapes_hold_{true};
 };
 

@@ -41,6 +41,7 @@ void AppendBudget(const NodeMemory& memory, std::string& out) {
   AppendMember("base", budget.base, out);
   AppendMember("requests", budget.requests, out);
   AppendMember("models", budget.models, out);
+  AppendMember("parked", budget.parked, out);
   out += '}';
 }
 
@@ -164,6 +165,7 @@ void WriteMemory(const Node& node, std::string& out) {
     AppendModel(model, out);
   }
   out += ']';
+  AppendMember("parked", memory.parked, out);
   AppendName("pool", out);
   out += '{';
   AppendMember("in_use", memory.pool.in_use, out);
