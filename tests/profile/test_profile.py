@@ -159,11 +159,12 @@ def test_a_stale_profile_is_named_once_and_not_used(measured, tmp_path, key, rem
 
 @pytest.fixture(scope="module")
 def recorded(measured, tmp_path_factory):
-    """A log of a server that answered enough requests, some of them of two rows."""
+    """A log of a server that answered requests, some of them of two rows: enough where many come in one turn with the end of the
+    reply before, and then say nothing of reading."""
     log = tmp_path_factory.mktemp("recorded") / "events.log"
     server = serve(measured / "models", f"--state-dir={measured}/state", f"--record={log}")
     try:
-        for rows in [1] * 80 + [2] * 5:
+        for rows in [1] * 240 + [2] * 5:
             body = json.dumps({"inputs": [{"name": "x", "datatype": "FP32", "shape": [rows, 64],
                                            "data": [0.5] * 64 * rows}]}).encode()
             url = f"http://127.0.0.1:{server.http}/v2/models/mlp/infer"
