@@ -16,6 +16,12 @@ namespace fs = std::filesystem;
 
 constexpr int kFolderDepthMax = 4;
 
+/// Another variant of the model: nothing that this network reads.
+bool IsOtherNetwork(const fs::path& path, const fs::path& network) {
+  const std::string name = path.filename().string();
+  return name != network.filename() && path.extension() == ".onnx" && name.starts_with("model");
+}
+
 }  // namespace
 
 Result<std::string> FileHash(const fs::path& path) {
@@ -45,11 +51,13 @@ Result<std::string> NetworkHash(const VersionFile& file) {
     if (it.depth() >= kFolderDepthMax) it.disable_recursion_pending();
     std::error_code ignored;
     if (!it->is_regular_file(ignored)) continue;
+    if (it.depth() == 0 && IsOtherNetwork(it->path(), file.path)) continue;
     files[it->path().lexically_relative(folder).string()] = it->path();
   }
   if (error || files.size() < 2) return FileHash(file.path);
   Sha256 lines;
-  // Of the files in one folder each may be a network: which one is meant is part of it.
+  // Of the files in one folder each may be a network, whatever its name: which one is meant is part
+  // of it.
   lines.Add(fs::path(file.path).filename().string() + "\n");
   for (const auto& [name, path] : files) {
     Result<std::string> hash = FileHash(path);

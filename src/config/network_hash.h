@@ -13,7 +13,8 @@ namespace cotenant {
 
 /// 64 hexadecimal digits: the SHA-256 of the network. Where other files lie beside it in its folder
 /// (external weights), it is that of the lines that `sha256sum` prints for all of them, sorted by
-/// name. NotFound names a file that cannot be read.
+/// name. Other networks there, `model*.onnx`, are other variants and do not count. NotFound names a
+/// file that cannot be read.
 Result<std::string> NetworkHash(const VersionFile& file);
 
 /// The SHA-256 of one file. NotFound names one that cannot be read.
