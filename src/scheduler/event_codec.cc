@@ -18,110 +18,110 @@ template <>
 inline constexpr Where kLastOf<Where> = Where::kWorker;
 
 template <typename Archive>
-void VisitFields(Archive& archive, Either<RequestBounds> auto& bounds) {
+void VisitFields(Archive& archive, MaybeConst<RequestBounds> auto& bounds) {
   auto& [latency, queue_timeout, accuracy] = bounds;
   archive(latency, queue_timeout, accuracy);
 }
 
 template <typename Archive>
-void VisitFields(Archive& archive, Either<Arrived> auto& event) {
+void VisitFields(Archive& archive, MaybeConst<Arrived> auto& event) {
   auto& [at, request, tenant, model, rows, batch_key, priority, bounds, variant] = event;
   archive(at, request, tenant, model, rows, priority, bounds, variant);
   archive.Fixed(batch_key);
 }
 
 template <typename Archive>
-void VisitFields(Archive& archive, Either<Gone> auto& event) {
+void VisitFields(Archive& archive, MaybeConst<Gone> auto& event) {
   auto& [at, request] = event;
   archive(at, request);
 }
 
 template <typename Archive>
-void VisitFields(Archive& archive, Either<RunFinished> auto& event) {
+void VisitFields(Archive& archive, MaybeConst<RunFinished> auto& event) {
   auto& [at, run, ran_for, peak] = event;
   archive(at, run, ran_for, peak);
 }
 
 template <typename Archive>
-void VisitFields(Archive& archive, Either<RunFailed> auto& event) {
+void VisitFields(Archive& archive, MaybeConst<RunFailed> auto& event) {
   auto& [at, run, ran_for, code, on_content] = event;
   archive(at, run, ran_for, code, on_content);
 }
 
 template <typename Archive>
-void VisitFields(Archive& archive, Either<ReplyWritten> auto& event) {
+void VisitFields(Archive& archive, MaybeConst<ReplyWritten> auto& event) {
   auto& [at, request] = event;
   archive(at, request);
 }
 
 template <typename Archive>
-void VisitFields(Archive& archive, Either<LoadWanted> auto& event) {
+void VisitFields(Archive& archive, MaybeConst<LoadWanted> auto& event) {
   auto& [at, model, expected, load_peak, load_peak_guessed, run_peak, variant_of, accuracy] = event;
   archive(at, model, expected, load_peak, load_peak_guessed, run_peak, variant_of, accuracy);
 }
 
 template <typename Archive>
-void VisitFields(Archive& archive, Either<LoadFinished> auto& event) {
+void VisitFields(Archive& archive, MaybeConst<LoadFinished> auto& event) {
   auto& [at, model, settings, ran_for, anonymous, mapped, run_peak] = event;
   archive(at, model, settings, ran_for, anonymous, mapped, run_peak);
 }
 
 template <typename Archive>
-void VisitFields(Archive& archive, Either<LoadFailed> auto& event) {
+void VisitFields(Archive& archive, MaybeConst<LoadFailed> auto& event) {
   auto& [at, model, code] = event;
   archive(at, model, code);
 }
 
 template <typename Archive>
-void VisitFields(Archive& archive, Either<WarmedUp> auto& event) {
+void VisitFields(Archive& archive, MaybeConst<WarmedUp> auto& event) {
   auto& [at, model, rows, ran_for] = event;
   archive(at, model, rows, ran_for);
 }
 
 template <typename Archive>
-void VisitFields(Archive& archive, Either<UnloadWanted> auto& event) {
+void VisitFields(Archive& archive, MaybeConst<UnloadWanted> auto& event) {
   auto& [at, model] = event;
   archive(at, model);
 }
 
 template <typename Archive>
-void VisitFields(Archive& archive, Either<Unloaded> auto& event) {
+void VisitFields(Archive& archive, MaybeConst<Unloaded> auto& event) {
   auto& [at, model, returned] = event;
   archive(at, model, returned);
 }
 
 template <typename Archive>
-void VisitFields(Archive& archive, Either<Woken> auto& event) {
+void VisitFields(Archive& archive, MaybeConst<Woken> auto& event) {
   auto& [at] = event;
   archive(at);
 }
 
 template <typename Archive>
-void VisitFields(Archive& archive, Either<SettingsChanged> auto& event) {
+void VisitFields(Archive& archive, MaybeConst<SettingsChanged> auto& event) {
   auto& [at, settings] = event;
   archive(at, settings);
 }
 
 template <typename Archive>
-void VisitFields(Archive& archive, Either<DrainWanted> auto& event) {
+void VisitFields(Archive& archive, MaybeConst<DrainWanted> auto& event) {
   auto& [at] = event;
   archive(at);
 }
 
 template <typename Archive>
-void VisitFields(Archive& archive, Either<Evicted> auto& event) {
+void VisitFields(Archive& archive, MaybeConst<Evicted> auto& event) {
   auto& [at, model, returned] = event;
   archive(at, model, returned);
 }
 
 template <typename Archive>
-void VisitFields(Archive& archive, Either<MemoryChanged> auto& event) {
+void VisitFields(Archive& archive, MaybeConst<MemoryChanged> auto& event) {
   auto& [at, memory] = event;
   archive(at, memory);
 }
 
 template <typename Archive>
-void VisitFields(Archive& archive, Either<HistoryKnown> auto& event) {
+void VisitFields(Archive& archive, MaybeConst<HistoryKnown> auto& event) {
   auto& [at, model, history] = event;
   archive(at, model);
   if constexpr (std::remove_reference_t<decltype(archive)>::kReads) {
@@ -134,52 +134,52 @@ void VisitFields(Archive& archive, Either<HistoryKnown> auto& event) {
 }
 
 template <typename Archive>
-void VisitFields(Archive& archive, Either<StopRun> auto& action) {
+void VisitFields(Archive& archive, MaybeConst<StopRun> auto& action) {
   auto& [run] = action;
   archive(run);
 }
 
 template <typename Archive>
-void VisitFields(Archive& archive, Either<Reply> auto& action) {
+void VisitFields(Archive& archive, MaybeConst<Reply> auto& action) {
   auto& [request, end, cold] = action;
   archive(request, end, cold);
 }
 
 template <typename Archive>
-void VisitFields(Archive& archive, Either<Reject> auto& action) {
+void VisitFields(Archive& archive, MaybeConst<Reject> auto& action) {
   auto& [request, end, code, reason, earliest_bound, retry_after, estimate] = action;
   archive(request, end, code, reason, earliest_bound, retry_after, estimate);
 }
 
 template <typename Archive>
-void VisitFields(Archive& archive, Either<StartLoad> auto& action) {
+void VisitFields(Archive& archive, MaybeConst<StartLoad> auto& action) {
   auto& [model] = action;
   archive(model);
 }
 
 template <typename Archive>
-void VisitFields(Archive& archive, Either<StartUnload> auto& action) {
+void VisitFields(Archive& archive, MaybeConst<StartUnload> auto& action) {
   auto& [model] = action;
   archive(model);
 }
 
 template <typename Archive>
-void VisitFields(Archive& archive, Either<WakeAt> auto& action) {
+void VisitFields(Archive& archive, MaybeConst<WakeAt> auto& action) {
   auto& [at] = action;
   archive(at);
 }
 
 template <typename Archive>
-void VisitFields(Archive&, Either<Drained> auto&) {}
+void VisitFields(Archive&, MaybeConst<Drained> auto&) {}
 
 template <typename Archive>
-void VisitFields(Archive& archive, Either<StartEvict> auto& action) {
+void VisitFields(Archive& archive, MaybeConst<StartEvict> auto& action) {
   auto& [model] = action;
   archive(model);
 }
 
 template <typename Archive>
-void VisitFields(Archive& archive, Either<StopLoad> auto& action) {
+void VisitFields(Archive& archive, MaybeConst<StopLoad> auto& action) {
   auto& [model] = action;
   archive(model);
 }
@@ -189,7 +189,7 @@ namespace {
 /// A run's members follow it; where they lie in the list is not stored, because they lie there in
 /// order.
 template <typename Archive>
-void VisitRun(Archive& archive, Either<StartRun> auto& action) {
+void VisitRun(Archive& archive, MaybeConst<StartRun> auto& action) {
   auto& [run, model, first_member, member_count, rows, where, slot, cores] = action;
   archive(run, model, member_count, rows, where, slot, cores);
 }

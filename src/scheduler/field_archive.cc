@@ -51,7 +51,7 @@ void FieldReader::Fail(const char* what) {
 
 Status FieldReader::status() const {
   if (ok()) return Status();
-  return InvalidArgument("offset " + std::to_string(wrong_at_) + ": " + wrong_);
+  return AtOffset(wrong_at_, InvalidArgument(wrong_));
 }
 
 }  // namespace cotenant

@@ -30,13 +30,18 @@ namespace cotenant {
 
 /// `T` or `const T`: for a `VisitFields` that serves both archives.
 template <typename T, typename U>
-concept Either = std::same_as<std::remove_const_t<T>, U>;
+concept MaybeConst = std::same_as<std::remove_const_t<T>, U>;
 
 /// The last enumerator, for enumerations that are not plain numbers. Specialised beside the
 /// `VisitFields` that use them.
 template <typename Enum>
 inline constexpr Enum kLastOf =
     static_cast<Enum>(std::numeric_limits<std::underlying_type_t<Enum>>::max());
+
+/// An error about what stands at an offset of a log.
+inline Status AtOffset(std::size_t offset, const Status& status) {
+  return Status(status.code(), "offset " + std::to_string(offset) + ": " + status.message());
+}
 
 constexpr std::uint64_t Zigzag(std::int64_t value) {
   return (static_cast<std::uint64_t>(value) << 1) ^ static_cast<std::uint64_t>(value >> 63);

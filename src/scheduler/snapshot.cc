@@ -18,7 +18,7 @@ inline constexpr ModelRecord::State kLastOf<ModelRecord::State> = ModelRecord::S
 // Each list unpacks the whole struct, so that a field that is added and forgotten does not compile.
 
 template <typename Archive>
-void VisitFields(Archive& archive, Either<Request> auto& request) {
+void VisitFields(Archive& archive, MaybeConst<Request> auto& request) {
   auto& [id, sequence, at, taken, deadline, queue_deadline, latest_start, run_ended, tenant, model,
          named, accuracy, rows, level, batch_key, virtual_start, cost, state, gone, alone, delayed,
          cold, queue, run, next_member] = request;
@@ -29,7 +29,7 @@ void VisitFields(Archive& archive, Either<Request> auto& request) {
 }
 
 template <typename Archive>
-void VisitFields(Archive& archive, Either<Queue> auto& queue) {
+void VisitFields(Archive& archive, MaybeConst<Queue> auto& queue) {
   // `root` and `cost` follow from the requests, `previous` from `next`.
   auto& [model, key, sequence, root, cost, oldest, deadline, exact, may_inline, next, previous] =
       queue;
@@ -38,25 +38,25 @@ void VisitFields(Archive& archive, Either<Queue> auto& queue) {
 }
 
 template <typename Archive>
-void VisitFields(Archive& archive, Either<StartedRun> auto& run) {
+void VisitFields(Archive& archive, MaybeConst<StartedRun> auto& run) {
   auto& [id, model, rows, cores, member_count, live, first_member, chain] = run;
   archive(id, model, rows, cores, member_count, live, first_member, chain);
 }
 
 template <typename Archive>
-void VisitFields(Archive& archive, Either<EndCounts> auto& ends) {
+void VisitFields(Archive& archive, MaybeConst<EndCounts> auto& ends) {
   auto& [accepted, replied, rejected, expired, cancelled, failed] = ends;
   archive(accepted, replied, rejected, expired, cancelled, failed);
 }
 
 template <typename Archive>
-void VisitFields(Archive& archive, Either<Rank> auto& rank) {
+void VisitFields(Archive& archive, MaybeConst<Rank> auto& rank) {
   auto& [tier, primary, sequence] = rank;
   archive(tier, primary, sequence);
 }
 
 template <typename Archive>
-void VisitFields(Archive& archive, Either<RequestQueues::Due> auto& due) {
+void VisitFields(Archive& archive, MaybeConst<RequestQueues::Due> auto& due) {
   archive(due.first, due.second);
 }
 

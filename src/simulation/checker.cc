@@ -7,11 +7,6 @@
 #include "policy/policy_table.h"
 
 namespace cotenant {
-namespace {
-
-std::string Name(auto id) { return std::to_string(ToIndex(id)); }
-
-}  // namespace
 
 Checker::Checker(const SchedulerSettings& settings)
     : settings_(settings),

@@ -187,6 +187,8 @@ class Checker {
   bool OneOrder(const Model& model) const;
   void CountWaiting(const Request& request, Model& model, std::int64_t change);
   void NoteOut(Model& model);
+  /// An id, as violations say it.
+  static std::string Name(auto id) { return std::to_string(ToIndex(id)); }
   /// `what` is built only when it is needed.
   template <typename What>
   void Expect(bool holds, What what) {

@@ -8,8 +8,6 @@
 namespace cotenant {
 namespace {
 
-std::string Name(auto id) { return std::to_string(ToIndex(id)); }
-
 /// No model with waiting requests is out of memory for longer: this, and ten times all loads.
 constexpr Duration kOutLongest = Duration::Seconds(10);
 constexpr std::int64_t kOutLoads = 10;

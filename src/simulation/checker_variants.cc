@@ -10,8 +10,6 @@
 namespace cotenant {
 namespace {
 
-std::string Name(auto id) { return std::to_string(ToIndex(id)); }
-
 constexpr std::int32_t kAccuracyNobodyHas = 1 << 30;
 
 }  // namespace

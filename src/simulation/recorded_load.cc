@@ -9,14 +9,11 @@
 
 #include "catalog/time_samples.h"
 #include "scheduler/event_log.h"
+#include "scheduler/field_archive.h"
 #include "scheduler/scheduler.h"
 
 namespace cotenant {
 namespace {
-
-Status At(std::size_t offset, const std::string& message) {
-  return InvalidArgument("offset " + std::to_string(offset) + ": " + message);
-}
 
 class Recorded {
  public:
@@ -86,7 +83,8 @@ class Recorded {
       case LogRecord::Kind::kModelName: return Name(record);
       case LogRecord::Kind::kCrank: break;
     }
-    if (before_ == nullptr) return At(record.offset, "a crank before any snapshot");
+    if (before_ == nullptr)
+      return AtOffset(record.offset, InvalidArgument("a crank before any snapshot"));
     for (const Event& event : record.events) {
       COTENANT_RETURN_IF_ERROR(
           std::visit([&](const auto& known) { return On(known, record.offset); }, event));
@@ -100,7 +98,7 @@ class Recorded {
 
   Status Begin(const LogRecord& record) {
     Result<std::unique_ptr<Scheduler>> state = Scheduler::Restore(record.state);
-    if (!state.ok()) return At(record.offset, state.status().message());
+    if (!state.ok()) return AtOffset(record.offset, state.status());
     before_ = *std::move(state);
     if (record.lost > 0) {
       ++load_.gaps;
@@ -149,10 +147,12 @@ class Recorded {
   Status On(const Arrived& event, std::size_t offset) {
     const auto name = numbers_.find(event.model);
     if (name == numbers_.end()) {
-      return At(offset, "model " + std::to_string(ToIndex(event.model)) + " has no name");
+      return AtOffset(offset, InvalidArgument("model " + std::to_string(ToIndex(event.model)) +
+                                              " has no name"));
     }
     if (ToIndex(event.tenant) >= tenants_.size()) {
-      return At(offset, "tenant " + std::to_string(ToIndex(event.tenant)) + " is not declared");
+      return AtOffset(offset, InvalidArgument("tenant " + std::to_string(ToIndex(event.tenant)) +
+                                              " is not declared"));
     }
     rows_.push_back({event.at, tenants_[ToIndex(event.tenant)], PlaceOf(name->second, model_names_),
                      event.rows, event.bounds.latency});

@@ -7,14 +7,11 @@
 #include <vector>
 
 #include "scheduler/event_log.h"
+#include "scheduler/field_archive.h"
 #include "scheduler/scheduler.h"
 
 namespace cotenant {
 namespace {
-
-Status At(std::size_t offset, const std::string& message) {
-  return InvalidArgument("offset " + std::to_string(offset) + ": " + message);
-}
 
 /// How much time lies in a set of spans, between any two instants.
 class SpanSum {
@@ -149,7 +146,7 @@ class LogTimes {
 
   Status Begin(const LogRecord& record) {
     const Result<std::unique_ptr<Scheduler>> state = Scheduler::Restore(record.state);
-    if (!state.ok()) return At(record.offset, state.status().message());
+    if (!state.ok()) return AtOffset(record.offset, state.status());
     slots_ = (*state)->Settings().slots;
     times_.slots = std::max(times_.slots, slots_);
     if (record.lost > 0) {

@@ -6,6 +6,7 @@
 #include "base/flat_map.h"
 #include "scheduler/event_codec.h"
 #include "scheduler/event_log.h"
+#include "scheduler/field_archive.h"
 #include "simulation/log_text.h"
 
 namespace cotenant {
@@ -14,10 +15,6 @@ namespace {
 std::uint64_t Digest(std::uint64_t digest, std::string_view bytes) {
   for (char byte : bytes) digest = MixBits(digest ^ static_cast<unsigned char>(byte));
   return digest;
-}
-
-Status At(std::size_t offset, const Status& status) {
-  return Status(status.code(), "offset " + std::to_string(offset) + ": " + status.message());
 }
 
 class Replaying {
@@ -37,11 +34,10 @@ class Replaying {
       return true;
     }
     if (scheduler_ == nullptr) {
-      return InvalidArgument("offset " + std::to_string(record.offset) +
-                             ": a crank before any snapshot");
+      return AtOffset(record.offset, InvalidArgument("a crank before any snapshot"));
     }
     if (const Status status = scheduler_->CheckEvents(record.now, record.events); !status.ok()) {
-      return At(record.offset, status);
+      return AtOffset(record.offset, status);
     }
     return Crank(record);
   }
@@ -54,7 +50,7 @@ class Replaying {
  private:
   Status Begin(const LogRecord& record) {
     Result<std::unique_ptr<Scheduler>> restored = Scheduler::Restore(record.state);
-    if (!restored.ok()) return At(record.offset, restored.status());
+    if (!restored.ok()) return AtOffset(record.offset, restored.status());
     scheduler_ = *std::move(restored);
     result_.lost_cranks += record.lost;
     if (record.lost > 0) ++result_.gaps;

@@ -5,17 +5,17 @@
 namespace cotenant {
 namespace {
 
-constexpr std::int64_t kOne = std::int64_t{1} << 16;
-__extension__ using Wide = __int128;
+constexpr std::int64_t kFullPace = std::int64_t{1} << 16;
+__extension__ using SignedWide = __int128;
 
 std::int64_t Scaled(std::int64_t value, std::int64_t factor) {
-  return static_cast<std::int64_t>((static_cast<Wide>(value) * factor + kOne - 1) >> 16);
+  return static_cast<std::int64_t>((static_cast<SignedWide>(value) * factor + kFullPace - 1) >> 16);
 }
 
 }  // namespace
 
 std::int64_t SimulatedCpu::PaceOf(const Occupant& occupant) const {
-  std::int64_t pace = kOne;
+  std::int64_t pace = kFullPace;
   const std::int64_t others = cpus_ - occupant.cores;
   if (occupant.slow != 0 && others > 0) {
     const std::int64_t busy = std::clamp<std::int64_t>(busy_ - occupant.cores, 0, others);
@@ -32,7 +32,8 @@ void SimulatedCpu::Repace(Instant now) {
     if (pace == occupant.pace) continue;
     if (now > occupant.since) {
       const std::int64_t spent = (now - occupant.since).nanoseconds();
-      const auto done = static_cast<std::int64_t>((static_cast<Wide>(spent) << 16) / occupant.pace);
+      const auto done =
+          static_cast<std::int64_t>((static_cast<SignedWide>(spent) << 16) / occupant.pace);
       occupant.left = std::max<std::int64_t>(occupant.left - done, 0);
       occupant.since = now;
     }
@@ -52,8 +53,8 @@ std::uint32_t SimulatedCpu::Begin(Instant now, Instant start, Duration alone, Du
   occupant.left = std::max<std::int64_t>(alone.nanoseconds(), 1);
   occupant.slow = 0;
   if (beside != alone) {
-    const Wide longer = static_cast<Wide>((beside - alone).nanoseconds()) << 16;
-    occupant.slow = std::max(static_cast<std::int64_t>(longer / occupant.left), -kOne / 2);
+    const SignedWide longer = static_cast<SignedWide>((beside - alone).nanoseconds()) << 16;
+    occupant.slow = std::max(static_cast<std::int64_t>(longer / occupant.left), -kFullPace / 2);
   }
   occupant.cores = cores;
   busy_ += cores;

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "scheduler/event_log.h"
+#include "scheduler/field_archive.h"
 #include "scheduler/scheduler.h"
 
 namespace cotenant {
@@ -24,8 +25,7 @@ class Rows {
     } else if (record.kind == LogRecord::Kind::kSnapshot) {
       Result<std::unique_ptr<Scheduler>> state = Scheduler::Restore(record.state);
       if (!state.ok()) {
-        return InvalidArgument("offset " + std::to_string(record.offset) + ": " +
-                               state.status().message());
+        return AtOffset(record.offset, state.status());
       }
       tenants_ = (*state)->Settings().node.tenants;
     } else {

@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "base/check.h"
+#include "protocol/http/hex_digit.h"
 
 namespace cotenant {
 namespace {
@@ -14,12 +15,6 @@ constexpr std::uint32_t kOverheadMax = 16 * 1024;
 constexpr int kWindowBits = 15;
 constexpr int kGzipBits = 16;    // Added to the window's bits: a gzip wrapping.
 constexpr int kDetectBits = 32;  // Added to the window's bits: gzip or zlib, by what is there.
-
-int HexDigit(char c) {
-  if (c >= '0' && c <= '9') return c - '0';
-  const char lower = static_cast<char>(c | 0x20);
-  return lower >= 'a' && lower <= 'f' ? lower - 'a' + 10 : -1;
-}
 
 /// zlib counts in 32 bits.
 uInt Piece(std::size_t size) {

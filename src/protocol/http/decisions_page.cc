@@ -6,6 +6,7 @@
 
 #include "protocol/http/json_text.h"
 #include "protocol/http/router.h"
+#include "protocol/parameters.h"
 #include "server/clock.h"
 
 namespace cotenant {
@@ -63,16 +64,12 @@ Result<Asked> ReadQuery(std::string_view target) {
   return asked;
 }
 
-void AppendMilliseconds(Duration span, std::string& out) {
-  AppendNumber(static_cast<double>(span.nanoseconds()) * 1e-6, out);
-}
-
 void AppendRecorded(const RecordedDecision& recorded, Instant started, Instant now,
                     const DecisionNames& names, std::string& out) {
   out += "{\"at_ms\":";
-  AppendMilliseconds(recorded.at - started, out);
+  AppendNumber(ToMilliseconds(recorded.at - started), out);
   out += ",\"age_ms\":";
-  AppendMilliseconds(now - recorded.at, out);
+  AppendNumber(ToMilliseconds(now - recorded.at), out);
   if (!recorded.client_id.view().empty()) {
     out += ",\"id\":";
     AppendJsonString(recorded.client_id.view(), out);
@@ -94,7 +91,7 @@ void AppendDecisionMembers(const Decision& decision, const DecisionNames& names,
     if (const auto* number = std::get_if<std::int64_t>(&field.value)) {
       AppendNumber(*number, out);
     } else if (const auto* span = std::get_if<Duration>(&field.value)) {
-      AppendMilliseconds(*span, out);
+      AppendNumber(ToMilliseconds(*span), out);
     } else if (const auto* truth = std::get_if<bool>(&field.value)) {
       out += *truth ? "true" : "false";
     } else {

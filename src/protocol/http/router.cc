@@ -1,5 +1,7 @@
 #include "protocol/http/router.h"
 
+#include "protocol/http/hex_digit.h"
+
 namespace cotenant {
 namespace {
 
@@ -11,12 +13,6 @@ std::string_view NextSegment(std::string_view& path) {
   const std::string_view segment = path.substr(0, slash);
   path = slash == std::string_view::npos ? std::string_view() : path.substr(slash);
   return segment;
-}
-
-int HexDigit(char c) {
-  if (c >= '0' && c <= '9') return c - '0';
-  const char lower = static_cast<char>(c | 0x20);
-  return lower >= 'a' && lower <= 'f' ? lower - 'a' + 10 : -1;
 }
 
 }  // namespace
