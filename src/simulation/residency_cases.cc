@@ -29,15 +29,16 @@ struct MeasuredVariant {
 struct MeasuredModel {
   std::string_view name;
   std::vector<MeasuredVariant> variants;
+  bool by_labels = false;
 };
 
 const std::vector<MeasuredModel>& MeasuredModels() {
   static const std::vector<MeasuredModel> models = {
       {"text-detection", {{152, 950, 48}, {157, 965, 30}, {208, 980, 24}}},
-      {"text-recognition", {{150, 647, 40}, {260, 738, 35}, {420, 780, 38}}},
-      {"clothes", {{268, 900, 13}, {799, 901, 52}}},
+      {"text-recognition", {{150, 647, 40}, {260, 738, 35}, {420, 780, 38}}, true},
+      {"clothes", {{268, 900, 13}, {799, 901, 52}}, true},
       {"sentence-embedding", {{335, 820, 22}}},
-      {"objects", {{130, 804, 25}, {160, 806, 30}}},
+      {"objects", {{130, 804, 25}, {160, 806, 30}}, true},
       {"voice", {{123, 950, 60}}},
       {"file-type", {{132, 990, 54}}},
       {"text-direction", {{116, 980, 40}}},
@@ -125,6 +126,7 @@ std::vector<StudyApplication> MeasuredZoo() {
   for (const MeasuredModel& model : MeasuredModels()) {
     StudyApplication& application = zoo.emplace_back();
     application.name = model.name;
+    application.by_labels = model.by_labels;
     for (const MeasuredVariant& variant : model.variants) {
       application.variants.push_back({Bytes(variant.size * kMegabyte / 10), variant.accuracy * 100,
                                       Duration::Milliseconds(variant.load)});

@@ -366,12 +366,10 @@ class Study {
   }
 
   void Finish() {
-    for (const StudyTally& tally : result_.applications) {
-      result_.all.requests += tally.requests;
-      result_.all.warm += tally.warm;
-      result_.all.failed += tally.failed;
-      result_.all.points_lost += tally.points_lost;
-      result_.all.error += tally.error;
+    for (std::size_t i = 0; i < applications_.size(); ++i) {
+      const StudyTally& tally = result_.applications[i];
+      (applications_[i].by_labels ? result_.labelled : result_.stated) += tally;
+      result_.all += tally;
     }
     const auto lasts = std::max<std::int64_t>(1, settings_.lasts.nanoseconds());
     result_.tenancy_mean =
@@ -404,16 +402,23 @@ double Ratio(std::int64_t part, std::int64_t whole) {
 
 }  // namespace
 
+StudyTally& StudyTally::operator+=(const StudyTally& other) {
+  requests += other.requests;
+  warm += other.warm;
+  failed += other.failed;
+  points_lost += other.points_lost;
+  error += other.error;
+  return *this;
+}
+
 double StudyResult::warm_share() const { return Ratio(all.warm, all.requests); }
 double StudyResult::mean_error() const { return Ratio(all.error, all.served()) / 1'000; }
-double StudyResult::mean_points_lost() const {
-  return Ratio(all.points_lost, all.served()) / 1'000;
-}
+double StudyTally::mean_points_lost() const { return Ratio(points_lost, served()) / 1'000; }
 
 double StudyResult::worst_points_lost() const {
   double worst = 0;
   for (const StudyTally& tally : applications) {
-    worst = std::max(worst, Ratio(tally.points_lost, tally.served()) / 1'000);
+    worst = std::max(worst, tally.mean_points_lost());
   }
   return worst;
 }

@@ -25,6 +25,7 @@ struct StudyApplication {
   std::string name;
   std::vector<ResidentVariantView> variants;  ///< Ascending in size.
   std::int32_t smallest_allowed = 0;
+  bool by_labels = false;         ///< Its accuracies were measured with labels, not stated.
   std::vector<Instant> requests;  ///< Ascending.
   /// Without a predictor: when they are expected, one for each request, in any order.
   std::vector<Instant> foretold;
@@ -65,10 +66,14 @@ struct StudyTally {
 
   std::int64_t served() const { return requests - failed; }
   std::int64_t cold() const { return served() - warm; }
+  double mean_points_lost() const;  ///< Points.
+  StudyTally& operator+=(const StudyTally& other);
 };
 
 struct StudyResult {
   StudyTally all;
+  StudyTally labelled;  ///< Of the applications whose accuracies were measured with labels.
+  StudyTally stated;    ///< Of the others.
   std::vector<StudyTally> applications;
   Duration late;  ///< Sum, each at most the maximum; failures included.
   std::int64_t loads = 0;
@@ -80,7 +85,6 @@ struct StudyResult {
   double warm_share() const;
   double not_warm_share() const { return 1 - warm_share(); }
   double mean_error() const;         ///< Points.
-  double mean_points_lost() const;   ///< Points.
   double worst_points_lost() const;  ///< Of the application that lost most on average.
   double jain() const;               ///< Of the applications' warm shares; 1 is fair.
   /// Mean penalty of a request, in milliseconds of lateness.

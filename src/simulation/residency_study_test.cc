@@ -128,6 +128,21 @@ TEST(ResidencyStudy, AColdRequestIsLateByItsLoadAndTheNextOneIsWarm) {
   EXPECT_DOUBLE_EQ(result.penalty_ms(settings.penalties), (3'000 + 0.2 * 2'000) / 3.0);
 }
 
+TEST(ResidencyStudy, PointsLostAreKeptApartByWhereAccuraciesComeFrom) {
+  std::vector<StudyApplication> two = {Application({100, 200}, {10}),
+                                       Application({100, 300}, {400})};
+  two[0].by_labels = true;
+  const StudySettings settings = Settings(ResidencySmallestStatic(), Megabytes(250));
+  const StudyResult result = StudyResidency(settings, two);
+  ASSERT_EQ(result.all.served(), 2);
+  EXPECT_EQ(result.labelled.served(), 1);
+  EXPECT_EQ(result.stated.served(), 1);
+  EXPECT_GT(result.labelled.points_lost, 0);
+  EXPECT_GT(result.stated.points_lost, 0);
+  EXPECT_EQ(result.labelled.points_lost, result.applications[0].points_lost);
+  EXPECT_EQ(result.labelled.points_lost + result.stated.points_lost, result.all.points_lost);
+}
+
 TEST(ResidencyStudy, AForetoldRequestIsWarmAndNothingFailsThatFits) {
   const std::vector<StudyApplication> two = {Application({100, 300}, {100, 700}),
                                              Application({100, 300}, {400, 1'000})};

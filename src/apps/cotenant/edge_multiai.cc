@@ -240,6 +240,8 @@ std::string MeansJson(const PolicyMeans& means) {
                                 {"error_points", means.error},
                                 {"points_lost", means.points_lost},
                                 {"worst_points_lost", means.worst_lost},
+                                {"labelled_points_lost", means.labelled_lost},
+                                {"stated_points_lost", means.stated_lost},
                                 {"tenancy", means.tenancy},
                                 {"tenancy_max", means.tenancy_max},
                                 {"loads", means.loads},

@@ -36,6 +36,12 @@ struct Cell {
   PairedDifference difference;        ///< Ours less that one.
 
   const PolicyMeans& ours() const { return learnt[0]; }
+  /// How far the best that can be had may be above the bound: up to what was reached by anybody,
+  /// with or without a forecast, in per cent of that.
+  double gap() const {
+    const double reached = std::min({perfect.penalty, ours().penalty, best->penalty});
+    return 100 * (1 - bound.penalty / std::max(1e-9, reached));
+  }
   const PolicyMeans& Of(std::string_view policy) const {
     return *std::ranges::find(learnt, policy, &PolicyMeans::policy);
   }
@@ -78,8 +84,9 @@ void PrintCells(const std::vector<Cell>& cells) {
   std::printf(
       "\nGrid: mean penalty of a request, ms (lateness, at most 2 s, a failure costs that; 10 ms "
       "for\n"
-      "a point of accuracy; 0.2 of a load's CPU time). bound: no policy can be below it. ours - "
-      "best:\nagainst the best of the others in that cell, per cent, with the paired 95 %% "
+      "a point of accuracy; 0.2 of a load's CPU time). bound: no policy can be below it;\n"
+      "gap: what lies between it and the least that any policy reached, in per cent of that. ours "
+      "-\nbest: against the best of the others in that cell, per cent, with the paired 95 %% "
       "interval.\n");
   const char* zoo = nullptr;
   for (const Cell& cell : cells) {
@@ -89,13 +96,14 @@ void PrintCells(const std::vector<Cell>& cells) {
       for (const PolicyMeans& means : cell.learnt) {
         std::printf(" %8.8s", means.policy.data());
       }
-      std::printf("  perfect   bound  ours - best\n");
+      std::printf("  perfect   bound  gap  ours - best\n");
     }
     std::printf("%-12s %6d %%", NameOf(cell.family).data(), cell.budget);
     for (const PolicyMeans& means : cell.learnt) std::printf(" %8.1f", means.penalty);
     const double unit = 100 / std::max(1e-9, cell.best->penalty);
-    std::printf(" %8.1f %7.1f  %+6.1f ± %.1f (%s)\n", cell.perfect.penalty, cell.bound.penalty,
-                unit * cell.difference.mean, unit * cell.difference.half, cell.best->policy.data());
+    std::printf(" %8.1f %7.1f %4.0f  %+6.1f ± %.1f (%s)\n", cell.perfect.penalty,
+                cell.bound.penalty, cell.gap(), unit * cell.difference.mean,
+                unit * cell.difference.half, cell.best->policy.data());
   }
 }
 
@@ -105,25 +113,28 @@ void PrintWarmth(const std::vector<Cell>& cells) {
       "ours, "
       "with\neverything foretold, bound); applications warm over time (none, ours, ceiling); "
       "points "
-      "lost (mean,\nworst application); loads, their CPU seconds; Jain of the warm shares\n");
+      "lost (mean,\nmean of those whose accuracies come from labels, of the others, worst "
+      "application); loads, their CPU seconds; Jain of the warm shares\n");
   const char* zoo = nullptr;
   for (const Cell& cell : cells) {
     if (cell.zoo != zoo) {
       zoo = cell.zoo;
       std::printf(
-          "\n%-21s   none  best  ours perfect bound | tenancy          | lost         | loads"
+          "\n%-21s   none  best  ours perfect bound | tenancy          | lost                      "
+          "| loads"
           "   CPU s | Jain\n",
           zoo);
     }
     const PolicyMeans& ours = cell.ours();
     const PolicyMeans& none = cell.Of("none");
     std::printf(
-        "%-12s %6d %% %6.1f %5.1f %5.1f %7.1f %5.1f | %4.1f %5.1f %5lld | %5.2f %6.2f | "
+        "%-12s %6d %% %6.1f %5.1f %5.1f %7.1f %5.1f | %4.1f %5.1f %5lld | %5.2f %6.2f %6.2f %6.2f "
+        "| "
         "%5.0f %7.1f | %.3f\n",
         NameOf(cell.family).data(), cell.budget, 100 * none.not_warm, 100 * cell.best->not_warm,
         100 * ours.not_warm, 100 * cell.perfect.not_warm, 100 * cell.bound.not_warm, none.tenancy,
-        ours.tenancy, static_cast<long long>(cell.ceiling), ours.points_lost, ours.worst_lost,
-        ours.loads, ours.load_cpu, ours.jain);
+        ours.tenancy, static_cast<long long>(cell.ceiling), ours.points_lost, ours.labelled_lost,
+        ours.stated_lost, ours.worst_lost, ours.loads, ours.load_cpu, ours.jain);
   }
 }
 
@@ -239,6 +250,7 @@ nlohmann::ordered_json JsonOf(const Cell& cell) {
           {"policies", std::move(policies)},
           {"perfect", nlohmann::ordered_json::parse(MeansJson(cell.perfect))},
           {"bound_penalty_ms", cell.bound.penalty},
+          {"bound_gap_percent", cell.gap()},
           {"bound_not_warm", cell.bound.not_warm},
           {"tenancy_ceiling", cell.ceiling},
           {"ours_less_best_ms", cell.difference.mean},

@@ -57,7 +57,9 @@ void Add(const StudyResult& result, const StudyPenalties& penalties, double shar
   means.failed += share * static_cast<double>(result.all.failed) /
                   static_cast<double>(std::max<std::int64_t>(1, result.all.requests));
   means.error += share * result.mean_error();
-  means.points_lost += share * result.mean_points_lost();
+  means.points_lost += share * result.all.mean_points_lost();
+  means.labelled_lost += share * result.labelled.mean_points_lost();
+  means.stated_lost += share * result.stated.mean_points_lost();
   means.worst_lost += share * result.worst_points_lost();
   means.tenancy += share * result.tenancy_mean;
   means.tenancy_max += share * static_cast<double>(result.tenancy_max);

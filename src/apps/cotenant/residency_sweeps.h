@@ -35,6 +35,8 @@ struct PolicyMeans {
   double error = 0;        ///< Points, of 100.
   double points_lost = 0;  ///< Points, against the best variants.
   double worst_lost = 0;
+  double labelled_lost = 0;  ///< Of the applications whose accuracies come from labels.
+  double stated_lost = 0;    ///< Of the others.
   double tenancy = 0;
   double tenancy_max = 0;
   double loads = 0;
