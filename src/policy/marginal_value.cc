@@ -13,18 +13,41 @@ __extension__ using Wide = __int128;
 /// A request that is foreseen can find its model loaded ahead, if there is room then: so much of a
 /// cold start is charged for being out until shortly before, per million.
 constexpr std::int32_t kForeseenRisk = 250'000;
+/// Memory that is given to the nearest request serves most of them: one that is foreseen counts so
+/// many times when it is due, and half of that a part of the window earlier.
+constexpr std::int64_t kDueTimes = 10;
+constexpr std::int64_t kHalvedBy = 20;
 /// A cold start costs others too: its load holds up theirs, and takes memory that they must get
 /// back. It counts so many times.
 constexpr std::int64_t kColdTimes = 3;
 /// What others lose is worth more than forecasts know: without need, a change that takes from them
-/// must repay so many times its load.
-constexpr std::int64_t kTakingTimes = 10;
+/// must repay so many times its load; the less of it is foreseen the more, up to where this part of
+/// the chance, per mille, is not.
+constexpr std::int64_t kTakingLeast = 2;
+constexpr std::int64_t kTakingMost = 10;
+constexpr std::int64_t kUnforeseenMost = 500;
 // All were set on the tuning loads of `cotenant reproduce edge-multiai`.
 
 /// No worth is larger, so that sums stay exact.
 constexpr Wide kWorthMax = Wide{1} << 56;
 
 std::int64_t Limited(Wide worth) { return static_cast<std::int64_t>(std::min(worth, kWorthMax)); }
+
+/// What being out of memory now risks, in cold starts, per million; more than one where a request
+/// is foreseen shortly.
+std::int64_t Risk(const ResidencyView& view, const ResidentModelView& model) {
+  const RequestForecast& forecast = model.forecast;
+  const std::int64_t until_then = std::int64_t{forecast.chance} * kForeseenRisk / kMillion;
+  if (forecast.next == Instant::Max()) {
+    if (model.wanted) return forecast.chance;
+    return std::max<std::int64_t>(forecast.chance_unforeseen, until_then);
+  }
+  const std::int64_t foreseen = forecast.chance - forecast.chance_unforeseen;
+  const std::int64_t half = std::max<std::int64_t>(1, view.window.nanoseconds() / kHalvedBy);
+  const std::int64_t away = std::max<std::int64_t>(0, (forecast.next - view.now).nanoseconds());
+  const auto near = static_cast<std::int64_t>(Wide{foreseen} * kDueTimes * half / (half + away));
+  return std::max(forecast.chance_unforeseen + near, until_then);
+}
 
 }  // namespace
 
@@ -35,12 +58,8 @@ std::int64_t WorthOf(const ResidencyView& view, const ResidentModelView& model,
   const ResidentVariantView& least =
       model.variants[static_cast<std::size_t>(model.smallest_allowed)];
   const ResidentVariantView& kept = model.variants[static_cast<std::size_t>(variant)];
-  const bool soon = model.wanted || forecast.next <= view.now + view.window;
-  const std::int64_t risk = std::int64_t{forecast.chance} * kForeseenRisk / kMillion;
-  const std::int64_t sudden =
-      soon ? forecast.chance : std::max<std::int64_t>(forecast.chance_unforeseen, risk);
   const Duration late = model.cold_penalty + least.load_takes;
-  const Wide cold = Wide{sudden} * kColdTimes * late.nanoseconds() / kMillion;
+  const Wide cold = Wide{Risk(view, model)} * kColdTimes * late.nanoseconds() / kMillion;
   const Wide reload = Wide{forecast.chance} * least.load_takes.nanoseconds() / kMillion *
                       view.load_penalty_per_mille / 1'000;
   const Wide points = Wide{forecast.requests} * (kept.accuracy - least.accuracy) *
@@ -58,8 +77,15 @@ std::int64_t LoadCost(const ResidencyView& view, const ResidentModelView& model,
 
 std::int64_t TakingCost(const ResidencyView& view, const ResidentModelView& model,
                         std::int32_t variant) {
+  const RequestForecast& forecast = model.forecast;
+  const std::int64_t unforeseen =
+      std::int64_t{forecast.chance_unforeseen} * 1'000 / std::max(1, forecast.chance);
+  const std::int64_t times_per_mille =
+      kTakingLeast * 1'000 + (kTakingMost - kTakingLeast) * 1'000 *
+                                 std::min(unforeseen, kUnforeseenMost) / kUnforeseenMost;
   const Duration takes = model.variants[static_cast<std::size_t>(variant)].load_takes;
-  return Limited(Wide{takes.nanoseconds()} * view.load_penalty_per_mille * kTakingTimes / 1'000);
+  return Limited(Wide{takes.nanoseconds()} * view.load_penalty_per_mille * times_per_mille /
+                 1'000'000);
 }
 
 CheapestRoom::CheapestRoom(const ResidencyView& view, std::size_t asked) : view_(view) {

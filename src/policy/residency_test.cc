@@ -268,6 +268,17 @@ TEST(MarginalValue, NothingThatIsHardlyEverAskedForIsLoadedAheadForWhatIsLikely)
   EXPECT_FALSE(Procured(ResidencyMarginalValue(), box, 3).empty());
 }
 
+TEST(MarginalValue, MemoryGoesToTheNearestOfThoseThatAreForeseen) {
+  Box box(200);
+  box.Add({200}, 0).forecast = {At(1'040), 1'000'000, 0, 1'000};
+  box.Add({200}).forecast = {At(1'002), 1'000'000, 0, 1'000};
+  EXPECT_EQ(Improved(ResidencyMarginalValue(), box), (Changes{{0, kNoVariant}, {1, 0}}));
+  box.model(1).forecast.next = At(1'039);
+  EXPECT_EQ(Improved(ResidencyMarginalValue(), box), Changes{}) << "as good as at the same time";
+  box.model(1).forecast = {At(1'002), 100'000, 100'000, 100};
+  EXPECT_EQ(Improved(ResidencyMarginalValue(), box), Changes{}) << "nothing is foreseen of it";
+}
+
 TEST(MarginalValue, FreeMemoryTakesWhatRepaysItsLoad) {
   Box box;
   box.Add({100, 200}, 0).forecast = {At(1'100), 900'000, 100'000, 10'000};

@@ -26,13 +26,14 @@ struct Place {
   double into = 0;  ///< Seconds.
 };
 
-/// The prices of a megabyte for a second, constant between two requests.
+/// The prices of a megabyte for a second, constant between requests and the moments at which loads
+/// for them must begin.
 class Prices {
  public:
   Prices(std::span<const StudyApplication> applications, Duration lasts) {
     ends_.push_back(0);
     for (const StudyApplication& application : applications) {
-      for (Instant at : application.requests) ends_.push_back(Seconds(at - Instant()));
+      for (Instant at : application.requests) AddRequest(application, Seconds(at - Instant()));
     }
     ends_.push_back(Seconds(lasts));
     std::ranges::sort(ends_);
@@ -66,18 +67,31 @@ class Prices {
   /// One step: dearer where more was used than there is. `distance`: how far the bound may rise.
   void Step(double memory, double distance) {
     double square = 0;
+    // In what a megabyte costs through a whole span, so that short ones count like long ones.
     for (std::size_t i = 0; i < price_.size(); ++i) {
-      used_[i] -= memory * (ends_[i + 1] - ends_[i]);
+      used_[i] = used_[i] / Length(i) - memory;
       if (used_[i] > 0 || price_[i] > 0) square += used_[i] * used_[i];
     }
     for (std::size_t i = 0; i < price_.size(); ++i) {
-      if (square > 0) price_[i] = std::max(0.0, price_[i] + distance / square * used_[i]);
+      if (square > 0) {
+        price_[i] = std::max(0.0, price_[i] + distance / square * used_[i] / Length(i));
+      }
       used_[i] = 0;
-      up_to_[i + 1] = up_to_[i] + price_[i] * (ends_[i + 1] - ends_[i]);
+      up_to_[i + 1] = up_to_[i] + price_[i] * Length(i);
     }
   }
 
  private:
+  double Length(std::size_t i) const { return ends_[i + 1] - ends_[i]; }
+  /// A request ends a span, and so does the moment at which a load for it must begin.
+  void AddRequest(const StudyApplication& application, double at) {
+    ends_.push_back(at);
+    for (const ResidentVariantView& variant : application.variants) {
+      const double begin = at - Seconds(variant.load_takes);
+      if (begin > 0) ends_.push_back(begin);
+    }
+  }
+
   std::vector<double> ends_;
   std::vector<double> price_;
   std::vector<double> up_to_;

@@ -3,7 +3,8 @@
 /// What no policy can do better than, with everything known beforehand: a lower bound of the mean
 /// penalty of a request, or of the requests that are not warm.
 ///
-/// A Lagrangian relaxation. Memory gets a price for each span between two requests; at given prices
+/// A Lagrangian relaxation. Memory gets a price for each span between requests and the moments at
+/// which their loads must begin; at given prices
 /// the applications no longer meet, and each one's cheapest plan (keep a variant until the next
 /// request, load one in time, load it late, serve nothing) is found exactly by dynamic programming.
 /// What that costs, less what the whole memory is worth, is below every possible schedule at any
