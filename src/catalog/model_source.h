@@ -34,6 +34,11 @@ struct VersionFile {
   /// What to load in its place, if there is a path: the same network, as it was prepared. What it
   /// takes, where that was measured: without a path, of the network as it is.
   std::optional<VariantSource> form = std::nullopt;
+  /// Nobody but us changes the files: its weights may be mapped. Those of users are read.
+  bool may_map = false;
+  /// What it takes beside mapped weights, where that was measured in a process that did nothing
+  /// else.
+  std::optional<Bytes> anonymous_measured = std::nullopt;
 };
 
 /// The files of one version's network, external weights included, without reading them.

@@ -67,6 +67,7 @@ struct VariantSource {
   std::map<std::string, std::string> session_entries;
   Accuracy accuracy;
   std::optional<VariantCost> cost;  ///< Empty: measured when it is loaded.
+  bool prepared = false;            ///< A file of our own cache, which nobody changes in place.
   /// The model's names of inputs and outputs → the variant's, where they differ.
   std::map<std::string, std::string> inputs;
   std::map<std::string, std::string> outputs;

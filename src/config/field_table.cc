@@ -95,7 +95,8 @@ constexpr FieldRow kFields[] = {
     {"ModelWarmup.Input.dims", kUsed, ""},
     {"ModelWarmup.Input.zero_data", kUsed, ""},
     {"ModelWarmup.Input.random_data", kUsed, ""},
-    {"ModelWarmup.Input.input_data_file", kUsed, "a file in the model's folder `warmup`"},
+    {"ModelWarmup.Input.input_data_file", kUsed,
+     "a file in the model's folder `warmup`: one row, which is repeated, or all rows of the batch"},
 
     {"ModelTransactionPolicy.decoupled", kRefused, "every request has one reply"},
 };

@@ -211,12 +211,14 @@ void Controller::Estimate(PendingLoad& load) {
     load.expected = cost.mapped + cost.anonymous;
     load.load_peak = cost.transition_peak;
     load.run_peak = cost.run_peak;
+    load.file.anonymous_measured = cost.anonymous;
     return;
   }
   load.expected =
       load.profile ? load.profile->mapped + load.profile->anonymous : ExpectedOf(load.files.size);
   load.load_peak = std::max(load.expected, UnmeasuredLoadPeak(load.files.size));
   load.load_peak_guessed = true;
+  if (load.profile) load.file.anonymous_measured = load.profile->anonymous;
   if (!options_.memory.limited() || load.profile) return;
   // An estimate alone refuses nothing: what the network really takes is seen when it is loaded.
   const Bytes models = options_.memory.models - given_up_;

@@ -159,14 +159,17 @@ Result<std::unique_ptr<Executor>> Controller::LoadNetwork(VersionFile& file,
   }
   Status why = FailedPrecondition("its files were changed or removed");
   if (FormStamp(file) == form_stamp) {
-    Result<std::unique_ptr<Executor>> executor =
-        backend_.Load({file.version, file.form->path, nullptr}, prepared, &stop);
+    VersionFile form{file.version, file.form->path, nullptr};
+    form.may_map = file.form->prepared;
+    form.anonymous_measured = file.anonymous_measured;
+    Result<std::unique_ptr<Executor>> executor = backend_.Load(form, prepared, &stop);
     if (executor.ok() || executor.status().code() == Code::kCancelled) return executor;
     why = executor.status();
   }
   LogWarning("model " + Quoted(config.name) + " is served as shipped, because its prepared form '" +
              file.form->path + "' cannot be used: " + why.message());
   file.form.reset();
+  file.anonymous_measured.reset();
   return backend_.Load(file, config, &stop);
 }
 

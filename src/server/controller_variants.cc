@@ -37,6 +37,7 @@ void Controller::WantVariants(ModelId id, const PendingLoad& main,
     VersionFile file{main.file.version, variant.path, variant.content};
     // What it takes, where that was measured.
     if (variant.cost) file.form.emplace().cost = variant.cost;
+    file.may_map = variant.prepared;
     PendingLoad load = Prepare(name, std::move(file), main.config);
     load.config = ConfigOf(main.config, variant);
     load.change = main.change;

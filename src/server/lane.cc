@@ -41,7 +41,9 @@ const ModelTable& Lane::Table() {
 }
 
 bool Lane::FinishTurn() {
-  bool ran = false;
+  // What the last turn put off, before the brain gives out more: one turn's worth at a time.
+  bool ran = !inline_runs_.empty();
+  if (ran) RunInline();
   while (true) {
     if (!events_.empty()) {
       Crank();

@@ -8,6 +8,8 @@ namespace {
 /// Programs that take memory and give it back in turn must not have models loaded and evicted in
 /// the same turn. Raise it if they do so more slowly.
 constexpr Duration kCalm = Duration::Seconds(10);
+/// Between two searches for unused heap. Raise it if they take long.
+constexpr Duration kTrimInterval = Duration::Seconds(5);
 
 }  // namespace
 
@@ -38,6 +40,12 @@ std::optional<Bytes> MemoryWatch::Look(Bytes room, Instant now) {
   since_ = Instant::Max();
   given_up_ = lately_ < Step() ? Bytes() : lately_;
   return given_up_;
+}
+
+bool MemoryWatch::ShouldTrim(Bytes resident, Instant now) {
+  if (resident <= budget_ - Bytes(budget_.count() / 16) || now < trim_next_) return false;
+  trim_next_ = now + kTrimInterval;
+  return true;
 }
 
 }  // namespace cotenant

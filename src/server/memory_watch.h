@@ -1,7 +1,7 @@
 #pragma once
 
 /// Decides how much of the memory budget other programs have taken, from what the system says is
-/// left.
+/// left, and when our own heap takes more of it than it uses.
 ///
 /// A budget is given when the server starts; what else runs on the box, or in its cgroup, may grow
 /// later. Then models and runs must do with less, until it is back. A plain value: whoever reads
@@ -26,6 +26,10 @@ class MemoryWatch {
   /// for some seconds.
   std::optional<Bytes> Look(Bytes room, Instant now);
   Bytes given_up() const { return given_up_; }
+  /// Should unused heap go back to the system now? Malloc keeps pages that it has no use for; when
+  /// what is resident comes near the budget, they are looked for, which takes some time, and so not
+  /// often.
+  bool ShouldTrim(Bytes resident, Instant now);
 
  private:
   /// Smaller changes are not worth one.
@@ -37,6 +41,7 @@ class MemoryWatch {
   Bytes given_up_;
   Bytes lately_;  ///< The most that was lacking since `since_`.
   Instant since_ = Instant::Max();
+  Instant trim_next_;
 };
 
 }  // namespace cotenant

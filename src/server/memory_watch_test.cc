@@ -49,5 +49,14 @@ TEST(MemoryWatch, ItComesBackWhenThereWasEnoughForTenSeconds) {
   EXPECT_FALSE(watch.Look(RoomFor(700), At(60)));
 }
 
+TEST(MemoryWatch, UnusedHeapGoesBackNearTheBudgetButNotAtEveryLook) {
+  MemoryWatch watch(Bytes::MiB(640));
+  EXPECT_FALSE(watch.ShouldTrim(Bytes::MiB(600), At(1)));
+  EXPECT_TRUE(watch.ShouldTrim(Bytes::MiB(601), At(2)));
+  EXPECT_FALSE(watch.ShouldTrim(Bytes::MiB(700), At(6)));
+  EXPECT_TRUE(watch.ShouldTrim(Bytes::MiB(601), At(7)));
+  EXPECT_FALSE(watch.ShouldTrim(Bytes::MiB(600), At(60)));
+}
+
 }  // namespace
 }  // namespace cotenant

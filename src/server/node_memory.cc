@@ -23,6 +23,7 @@ Duration Node::Body::WatchMemory() {
     histories_saved = now;
     controller.Do([this] { node.SaveHistories(); });
   }
+  if (watch.ShouldTrim(ReadProcessMemory().resident, MonotonicNow())) malloc_trim(0);
   const auto read = [this] { return node.options_.read_memory_room(); };
   Bytes room = read();
   if (room == Bytes()) return {};

@@ -81,6 +81,34 @@ TEST_F(NodeTest, ShortRunsOfATurnAreBoundedSoThatConnectionsAreLookedAtBetween) 
   EXPECT_EQ(node_->Ends().replied, 200U);
 }
 
+TEST_F(NodeTest, ShortRunsThatWerePutOffAreATurnOfTheirOwn) {
+  constexpr std::int64_t kRun = 50'000;
+  source_.Put(EchoConfig("short"), "run_ns = 50000");
+  options_.scheduler.slots = 1;
+  Start();
+  LEARN("short");
+  std::vector<std::unique_ptr<TestCall>> calls;
+  const auto answered = [&] {
+    return std::ranges::count_if(calls, [](const auto& call) { return call->completions() > 0; });
+  };
+  const std::int64_t turn_max = options_.scheduler.inline_turn_max.nanoseconds() / kRun;
+  for (int turn = 0; turn < 4; ++turn) {
+    // More come while some wait.
+    for (int i = 0; i < 50; ++i) {
+      calls.push_back(std::make_unique<TestCall>("short", std::vector<float>{1, 2, 3, 4}));
+      ASSERT_TRUE(node_->Submit(*lane_, *calls.back()).ok());
+    }
+    const auto before = answered();
+    EXPECT_TRUE(lane_->FinishTurn());
+    EXPECT_GT(answered(), before);
+    EXPECT_LE(answered(), before + turn_max);
+  }
+  Turn();
+  for (const auto& call : calls) call->AwaitComplete();
+  for (const auto& call : calls) Finish(*call);
+  EXPECT_EQ(node_->Ends().replied, 300U);
+}
+
 TEST_F(NodeTest, ShortRunIsAnsweredWhileWorkersAreHeldByOthers) {
   source_.Put(EchoConfig("short"), "run_ns = 1000");
   source_.Put(EchoConfig("long"), "run_ns = 3600000000000\noccupy = sleep");

@@ -14,6 +14,10 @@ namespace {
 
 using Buffer = std::vector<std::byte>;
 
+/// Of one input. Raise them for networks that take more at once.
+constexpr std::int64_t kElementsMax = std::int64_t{1} << 30;
+constexpr std::size_t kBytesMax = std::size_t{1} << 32;
+
 Result<Buffer> ReadBytes(const std::string& path) {
   std::ifstream file(path, std::ios::binary);
   if (!file) return InvalidArgument("cannot read warm-up data " + path);
@@ -41,14 +45,42 @@ void FillRandom(Buffer& bytes, DataType type) {
   }
 }
 
-Result<Buffer> MakeData(const WarmupInput& input, const Shape& shape) {
-  if (input.kind == WarmupInput::Kind::kFile) return ReadBytes(input.file);
+/// As in Triton, a file holds one row, and each row gets the same; what is more is not used. Unless
+/// it is exactly what all rows take: then each has its own.
+Result<Buffer> ReadRows(const WarmupInput& input, std::int32_t rows) {
+  Result<Buffer> read = ReadBytes(input.file);
+  COTENANT_RETURN_IF_ERROR(read.status());
+  Buffer row = *std::move(read);
+  const auto count = static_cast<std::size_t>(rows);
+  if (input.datatype != DataType::kBytes) {
+    const auto elements = static_cast<std::size_t>(input.dims.ElementCount());
+    const std::size_t size = elements * ElementSize(input.datatype);
+    if (row.size() < size) {
+      return InvalidArgument("warm-up data " + input.file + " has " + std::to_string(row.size()) +
+                             " bytes; one row of input '" + input.name + "' takes " +
+                             std::to_string(size));
+    }
+    if (row.size() == size * count) return row;
+    row.resize(size);
+  }
+  if (row.size() > kBytesMax / count) {
+    return InvalidArgument("warm-up data " + input.file + " is too much for " +
+                           std::to_string(rows) + " rows");
+  }
+  Buffer all;
+  all.reserve(row.size() * count);
+  for (std::size_t i = 0; i < count; ++i) all.insert(all.end(), row.begin(), row.end());
+  return all;
+}
+
+/// For `rows` rows, which `shape` has before the input's own dimensions where the model batches.
+Result<Buffer> MakeData(const WarmupInput& input, const Shape& shape, std::int32_t rows) {
   const std::int64_t elements = shape.ElementCount();
-  constexpr std::int64_t kElementsMax = std::int64_t{1} << 30;
   if (elements < 0 || elements > kElementsMax) {
     return InvalidArgument("warm-up input '" + input.name + "' has shape " + shape.ToString() +
                            ", which is not one that can be made");
   }
+  if (input.kind == WarmupInput::Kind::kFile) return ReadRows(input, rows);
   // An element of BYTES is its four bytes of length: zero, an empty string.
   const std::size_t size = input.datatype == DataType::kBytes ? 4 : ElementSize(input.datatype);
   Buffer bytes(static_cast<std::size_t>(elements) * size);
@@ -99,7 +131,7 @@ Result<OwnedRequest> MakeWarmUp(const ServedModel& model, const Warmup& warmup) 
       if (!shape.TryAppend(dim))
         return InvalidArgument("warm-up '" + warmup.name + "': rank too high");
     }
-    Result<Buffer> bytes = MakeData(input, shape);
+    Result<Buffer> bytes = MakeData(input, shape, request.rows);
     COTENANT_RETURN_IF_ERROR(bytes.status());
     request.data.push_back(*std::move(bytes));
     request.tensors.push_back({model.InputIndex(i), input.datatype, shape, request.data.back()});

@@ -325,6 +325,32 @@ def test_a_file_that_vanished_while_out_hurts_nobody_else(repository, needs, tmp
         assert "changed or removed" in log_of(running)
 
 
+def test_weights_in_a_file_of_their_own_may_be_cut_short_while_they_serve(tmp_path):
+    folder = tmp_path / "models"
+    for name in ("served", "missing"):
+        shutil.copytree(harness.PROJECT / "tests/models/external_data", folder / name)
+        # Else the library makes a copy in another form, and the file is not read again.
+        (folder / name / "config.pbtxt").write_text(
+            'parameters { key: "session.disable_prepacking" value { string_value: "1" } }')
+    weights = folder / "served/1/weights.bin"
+    (folder / "missing/1/weights.bin").unlink()
+    size = weights.stat().st_size
+    ones = json.dumps({"inputs": [{"name": "x", "shape": [1, 64], "datatype": "FP32", "data": [1] * 64}]})
+    right = numpy.frombuffer(weights.read_bytes(), "float32").reshape(64, 64).sum(0)
+    with Running((folder, []), "--memory=512MiB", "--strict-readiness=false") as running:
+        for cut in (False, True):
+            if cut:
+                os.truncate(weights, 0)
+            status, text = running.post("/v2/models/served/infer", ones)
+            assert status == 200, text
+            assert json.loads(text)["outputs"][0]["data"] == pytest.approx(right, abs=1e-3)
+        row = next(row for row in running.memory()["models"] if row["name"] == "served")
+        assert row["mapped"] == 0 and row["anonymous"] >= size, row
+        index = json.loads(running.post("/v2/repository/index")[1])
+        reason = next(row["reason"] for row in index if row["name"] == "missing")
+        assert "its weights are in 'weights.bin', which is no file that is there" in reason, index
+
+
 def test_unloading_gives_the_memory_back(repository):
     with Running(repository, "--memory=2GiB", *FLAGS, "--model-control-mode=explicit", "--load-model=model_0") as running:
         running.check(0)

@@ -143,7 +143,10 @@ class Measuring {
       if (file.version == settings_.version) file_ = file;
     }
     if (file_.path.empty()) return NotFound("the model has no such version");
-    if (!settings_.path.empty()) file_.path = settings_.path;
+    if (!settings_.path.empty()) {
+      file_.path = settings_.path;
+      file_.may_map = true;
+    }
     return Status();
   }
 

@@ -35,6 +35,7 @@ VariantSource SourceOf(const PreparedForm& form, const fs::path& folder) {
   source.session_entries = form.session_entries;
   source.accuracy = form.accuracy;
   source.cost = form.measured.cost;
+  source.prepared = true;
   return source;
 }
 

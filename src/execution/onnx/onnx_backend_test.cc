@@ -85,13 +85,36 @@ TEST(OnnxBackend, WeightsInAFileOfTheirOwnAreFound) {
   EXPECT_EQ(executor->signature().inputs[0].shape, Shape({-1, 64}));
 }
 
+VersionFile Prepared(const std::string& path) {
+  VersionFile file{1, path, nullptr};
+  file.may_map = true;
+  return file;
+}
+
 TEST(OnnxBackend, AMappedWeightFileIsCountedWhenTheLibraryUsesItInPlace) {
   auto backend = NewBackend();
   ModelConfig config = ConfigNamed("external_data");
   config.runtime.session_entries["session.disable_prepacking"] = "1";
-  const auto executor = backend->Load({1, ModelPath("external_data"), nullptr}, config);
+  const auto executor = backend->Load(Prepared(ModelPath("external_data")), config);
   ASSERT_TRUE(executor.ok()) << executor.status().message();
   EXPECT_GE((*executor)->facts().mapped, Bytes(64 * 64 * 4));
+}
+
+TEST(OnnxBackend, WhatOthersTookFromMallocIsNotChargedWhereTheNetworkWasMeasured) {
+  auto backend = NewBackend();
+  VersionFile file{1, ModelPath("mlp"), nullptr};
+  const auto unmeasured = backend->Load(file, {});
+  ASSERT_TRUE(unmeasured.ok()) << unmeasured.status().message();
+  const Bytes counted = backend->pool().in_use;
+  ASSERT_GT((*unmeasured)->facts().anonymous, counted + Bytes(100));
+  file.anonymous_measured = counted + Bytes(100);
+  const auto measured = backend->Load(file, {});
+  ASSERT_TRUE(measured.ok()) << measured.status().message();
+  EXPECT_EQ((*measured)->facts().anonymous, counted + Bytes(100));
+  file.anonymous_measured = Bytes(1);
+  const auto more = backend->Load(file, {});
+  ASSERT_TRUE(more.ok()) << more.status().message();
+  EXPECT_EQ((*more)->facts().anonymous, counted);  // What its own allocator counted is its own.
 }
 
 TEST(OnnxBackend, AnOptimisedNetworkIsLoadedWithItsWeightsMapped) {
@@ -104,7 +127,7 @@ TEST(OnnxBackend, AnOptimisedNetworkIsLoadedWithItsWeightsMapped) {
         backend->SaveOptimised(shipped, ConfigNamed("mlp"), folder.string(), prepacked);
     ASSERT_TRUE(saved.ok()) << saved.message();
     const std::string path = (folder / kOptimisedFileName).string();
-    const auto executor = backend->Load({1, path, nullptr}, ConfigNamed("mlp"));
+    const auto executor = backend->Load(Prepared(path), ConfigNamed("mlp"));
     ASSERT_TRUE(executor.ok()) << executor.status().message();
     EXPECT_GT((*executor)->facts().mapped, Bytes());
     EXPECT_EQ((*executor)->signature().inputs.size(),
@@ -125,7 +148,7 @@ TEST(OnnxBackend, AParkedNetworkAnswersAsBefore) {
           ->SaveOptimised({1, ModelPath("mlp"), nullptr}, ConfigNamed("mlp"), folder.string(), true)
           .ok());
   const std::string path = (folder / kOptimisedFileName).string();
-  const auto executor = backend->Load({1, path, nullptr}, ConfigNamed("mlp"));
+  const auto executor = backend->Load(Prepared(path), ConfigNamed("mlp"));
   ASSERT_TRUE(executor.ok()) << executor.status().message();
   const auto answer = [&] {
     const ModelSignature::Tensor& input = (*executor)->signature().inputs[0];

@@ -15,6 +15,7 @@
 #include <sstream>
 #include <utility>
 
+#include "execution/onnx/external_weights.h"
 #include "execution/onnx/onnx_run.h"
 
 namespace cotenant {
@@ -203,12 +204,16 @@ Result<std::unique_ptr<Executor>> OnnxSession::Load(const Place& place, const Ve
                                                     const std::atomic<bool>* stop) {
   using Loaded = Result<std::unique_ptr<Executor>>;
   const std::string what = NameOf(file, config);
-  return Guarded<Loaded>(what, [&]() -> Loaded {
+  Loaded loaded = Guarded<Loaded>(what, [&]() -> Loaded {
     std::unique_ptr<OnnxSession> session(new OnnxSession(place));
     COTENANT_RETURN_IF_ERROR(session->Open(file, config, what, nullptr, stop));
     COTENANT_RETURN_IF_ERROR(session->ReadSignature(config, what));
     return std::unique_ptr<Executor>(std::move(session));
   });
+  if (!loaded.ok() && stop != nullptr && stop->load(std::memory_order_relaxed)) {
+    return Status(Code::kCancelled, what + ": nobody waits for it any more");
+  }
+  return loaded;
 }
 
 Status OnnxSession::SaveOptimised(const Place& place, const VersionFile& file,
@@ -240,6 +245,14 @@ Status OnnxSession::Open(const VersionFile& file, const ModelConfig& config,
   OrtSession* raw = nullptr;
   {
     const MemoryPool::Charge charge(*account_, stop);
+    ExternalWeights weights;
+    if (!file.may_map) {
+      Result<ExternalWeights> read =
+          ExternalWeights::Read(file, what, place_.pool, !place_.drop_unmapped);
+      COTENANT_RETURN_IF_ERROR(read.status());
+      weights = *std::move(read);
+      COTENANT_RETURN_IF_ERROR(weights.AddTo(*options, what));
+    }
     OrtStatus* status =
         from_bytes
             ? Ort().CreateSessionFromArray(&place_.environment, file.content->data(),
@@ -247,21 +260,23 @@ Status OnnxSession::Open(const VersionFile& file, const ModelConfig& config,
             : Ort().CreateSession(&place_.environment, file.path.c_str(), options.get(), &raw);
     if (status != nullptr) {
       Status failed = FromOrt(status, what);
-      if (stop != nullptr && stop->load(std::memory_order_relaxed)) {
-        return Status(Code::kCancelled, what + ": nobody waits for it any more");
-      }
       if (account_->refused()) return ResourceExhausted(failed.message());
       return failed;
     }
   }
   session_.reset(raw);
-  facts_.anonymous =
-      std::max(account_->in_use(), FromMalloc() - malloc_before + account_->mapped());
-  if (!folder.empty()) {
-    const MappedFiles mapped = MappedFrom(folder);
-    mapped_ranges_ = Without(mapped.ranges, mapped_before.ranges);
-    facts_.mapped = SizeOf(mapped_ranges_);
-    mapped_files_.assign(mapped.paths.begin(), mapped.paths.end());
+  // Others may have taken from malloc meanwhile: what was measured alone bounds what it can be.
+  const Bytes with_malloc = FromMalloc() - malloc_before + account_->mapped();
+  facts_.anonymous = std::max(account_->in_use(),
+                              std::min(with_malloc, file.anonymous_measured.value_or(with_malloc)));
+  if (folder.empty()) return Status();
+  const MappedFiles mapped = MappedFrom(folder);
+  mapped_ranges_ = Without(mapped.ranges, mapped_before.ranges);
+  facts_.mapped = SizeOf(mapped_ranges_);
+  mapped_files_.assign(mapped.paths.begin(), mapped.paths.end());
+  if (!file.may_map && !mapped_ranges_.empty()) {
+    return Unimplemented(what + ": the library maps '" + *mapped.paths.begin() +
+                         "', a file that others may change, and cannot serve from it");
   }
   return Status();
 }
