@@ -311,11 +311,12 @@ Status Server::Listen() {
 
 void Server::Reload() {
   LogInfo("reading the configuration and the models again");
-  Result<NodeSettings> settings = ReadSettings(options_);
-  if (settings.ok()) {
-    node_->Apply(*std::move(settings));
+  Result<SettingsAgain> again = ReadSettings(options_);
+  if (again.ok()) {
+    if (!again->warning.empty()) LogWarning(again->warning);
+    node_->Apply(std::move(again->settings));
   } else {
-    LogError(settings.status().message() + "; the settings in force stay");
+    LogError(again.status().message() + "; the settings in force stay");
   }
   node_->Reload();
 }
