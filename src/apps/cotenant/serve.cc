@@ -19,6 +19,7 @@
 #include "apps/cotenant/prepared_source.h"
 #include "apps/cotenant/start_up_pages.h"
 #include "apps/cotenant/usable_cpus.h"
+#include "base/quoted.h"
 #include "config/directory_source.h"
 #include "config/prepared_store.h"
 #include "config/profile_store.h"
@@ -199,8 +200,10 @@ class Server {
 
 Status Server::Start() {
   OnnxOptions onnx;
-  onnx.log = [](void*, OnnxLogLevel level, std::string_view message) {
-    Log(level == OnnxLogLevel::kError ? LogLevel::kError : LogLevel::kWarning, message);
+  onnx.log = [](void*, OnnxLogLevel level, std::string_view model, std::string_view message) {
+    const std::string whose = model.empty() ? "" : "model " + Quoted(model) + ": ";
+    LogLimited(level == OnnxLogLevel::kError ? LogLevel::kError : LogLevel::kWarning, model,
+               whose + std::string(message));
   };
   Result<std::unique_ptr<OnnxBackend>> backend = OnnxBackend::Create(onnx);
   COTENANT_RETURN_IF_ERROR(backend.status());
