@@ -47,7 +47,7 @@ struct LogFlags {
 
 /// The node's limits. Over each: a defined, counted answer.
 struct LimitOptions {
-  std::uint32_t connections_max = 20'000;  ///< HTTP connections. Raise it with the file limit.
+  std::uint32_t connections_max = 12'000;  ///< HTTP connections. Raise it with the file limit.
   Bytes http_head_max = Bytes::KiB(16);    ///< Raise it for clients behind proxies that add much.
   Bytes body_max = Bytes::MiB(64);         ///< Both protocols. Raise it for larger inputs.
   std::uint32_t json_depth_max = 32;       ///< Raise it for tensors of higher rank.

@@ -60,26 +60,29 @@ sigset_t OurSignals() {
   return set;
 }
 
-/// Raises the limit of open files as far as it goes, and says when that is too low for the
-/// connections asked for.
-void RaiseFileLimit(std::uint64_t connections_max) {
+/// Raises the limit of open files as far as it goes, and gives how many of the connections it has
+/// room for.
+std::uint32_t RaiseFileLimit(std::uint32_t connections_max) {
   rlimit limit{};
-  if (getrlimit(RLIMIT_NOFILE, &limit) != 0) return;
-  constexpr std::uint64_t kOtherFiles = 256;
-  const std::uint64_t wanted = connections_max + kOtherFiles;
-  if (limit.rlim_cur < wanted && limit.rlim_max != RLIM_INFINITY && limit.rlim_max < wanted) {
+  if (getrlimit(RLIMIT_NOFILE, &limit) != 0) return connections_max;
+  constexpr rlim_t kOtherFiles = 256;
+  const rlim_t wanted = connections_max + kOtherFiles;
+  if (limit.rlim_max < wanted) {
     // Root may go beyond its hard limit.
     const rlimit raised{wanted, wanted};
-    if (setrlimit(RLIMIT_NOFILE, &raised) == 0) return;
+    if (setrlimit(RLIMIT_NOFILE, &raised) == 0) return connections_max;
   }
   limit.rlim_cur = limit.rlim_max;
   setrlimit(RLIMIT_NOFILE, &limit);
   getrlimit(RLIMIT_NOFILE, &limit);
-  if (limit.rlim_cur != RLIM_INFINITY && limit.rlim_cur < wanted) {
-    LogWarning("the limit of open files is " + std::to_string(limit.rlim_cur) + ", too low for " +
-               std::to_string(connections_max) +
-               " connections: raise it (ulimit -n), or lower --connections-max");
-  }
+  if (limit.rlim_cur >= wanted) return connections_max;
+  const rlim_t rest = std::max(limit.rlim_cur - std::min(limit.rlim_cur, kOtherFiles),
+                               std::max<rlim_t>(1, limit.rlim_cur / 2));
+  LogWarning("at most " + std::to_string(rest) + " of " + std::to_string(connections_max) +
+             " HTTP connections are taken, because the limit of open files is " +
+             std::to_string(limit.rlim_cur) + ": raise it (ulimit -Hn " + std::to_string(wanted) +
+             "), or lower --connections-max");
+  return static_cast<std::uint32_t>(rest);
 }
 
 Status SetUpLog(const LogFlags& flags) {
@@ -390,7 +393,7 @@ int Serve(Program program, std::span<const std::string> arguments) {
   const sigset_t set = OurSignals();
   pthread_sigmask(SIG_BLOCK, &set, nullptr);
   std::signal(SIGPIPE, SIG_IGN);
-  RaiseFileLimit(options->limits.connections_max);
+  options->limits.connections_max = RaiseFileLimit(options->limits.connections_max);
   LogInfo(VersionLine());
   auto server = std::make_unique<Server>(*options);
   if (Status status = server->Start(); !status.ok()) {
