@@ -20,8 +20,8 @@ enum class Code : unsigned char {
   kInvalidArgument,     ///< The request itself is wrong, whatever the state. HTTP 400.
   kNotFound,            ///< The thing named is not there. HTTP 404.
   kAlreadyExists,       ///< HTTP 409.
-  kFailedPrecondition,  ///< Right request, wrong mode or state. HTTP 400 (422 for a bound).
-  kResourceExhausted,   ///< Over one of our limits. HTTP 413, 429 or 507 by the place.
+  kFailedPrecondition,  ///< Right request, wrong mode or state. HTTP 400.
+  kResourceExhausted,   ///< Over a limit: the request 413; what a model or its run wants, 507.
   kUnavailable,         ///< Not now: overloaded, not feasible, draining. HTTP 503.
   kDeadlineExceeded,    ///< Its time ran out while it waited. HTTP 504.
   kCancelled,           ///< The client went away. HTTP 499 in logs; nobody reads it.

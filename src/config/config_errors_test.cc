@@ -156,8 +156,9 @@ const Case kWarningCases[] = {
      "ROOT/m/config.pbtxt:2:6: Message type \"inference.ModelInput\" has no field named \"form\". "
      "(ignored)"},
     {"instance_group { kind: KIND_GPU count: 2 }", Code::kOk,
-     "ROOT/m/config.pbtxt:1:1: 'instance_group' is ignored: requests run on every CPU slot that is "
-     "free, so there are no instances to count"},
+     "ROOT/m/config.pbtxt:1:1: 'instance_group' is ignored: a model runs on every CPU slot that is "
+     "free, with one copy of its network: on as many slots that many runs go on at once without "
+     "it"},
     {"\noptimization { cuda { graphs: true } }", Code::kOk,
      "ROOT/m/config.pbtxt:2:16: 'cuda' is ignored: networks run on the CPU"},
     {"parameters { key: 'enable_mem_arena' value { string_value: '0' } }", Code::kOk,

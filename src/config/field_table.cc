@@ -24,7 +24,8 @@ constexpr FieldRow kFields[] = {
     {"ModelConfig.sequence_batching", kRefused, "sequences of requests keep no state here"},
     {"ModelConfig.ensemble_scheduling", kRefused, "ensembles are not served"},
     {"ModelConfig.instance_group", kIgnored,
-     "requests run on every CPU slot that is free, so there are no instances to count"},
+     "a model runs on every CPU slot that is free, with one copy of its network: on `count` slots "
+     "that many runs go on at once without it"},
     {"ModelConfig.default_model_filename", kUsed, "default `model.onnx`"},
     {"ModelConfig.cc_model_filenames", kIgnored, "chooses a file by the GPU"},
     {"ModelConfig.metric_tags", kIgnored, "label sets of metrics are bounded"},

@@ -2,11 +2,11 @@
 
 #include <algorithm>
 #include <filesystem>
+#include <map>
 #include <set>
 
 #include "config/flag_table.h"
 #include "config/nearest.h"
-#include "config/server_file.h"
 
 namespace cotenant {
 namespace {
@@ -113,6 +113,7 @@ class CommandLine {
 class Parse {
  public:
   explicit Parse(Program program) : program_(program) {
+    options_.program = program;
     if (program == Program::kTritonserver) {
       for (auto* listen : {&options_.http, &options_.grpc, &options_.metrics}) {
         listen->address = "0.0.0.0";
@@ -124,6 +125,7 @@ class Parse {
   }
 
   Result<ServeOptions> Run(std::span<const std::string> args) {
+    options_.arguments.assign(args.begin(), args.end());
     CommandLine line(args);
     line.Read();
     errors_ = std::move(line.errors);
@@ -219,6 +221,7 @@ class Parse {
       if (given_.contains(FindFlag(setting.flag)->name)) continue;
       if (setting.flag == "metrics-address") file_metrics_address_ = true;
       FileSetting(setting);
+      options_.server.push_back(setting);
     }
     Policies();
   }
@@ -268,6 +271,31 @@ class Parse {
   bool refused_only_ = false;
 };
 
+// Which flags differ, of those that are read at the start alone: "'http-port', 'slots'".
+std::string ChangedAtStart(std::span<const ServerSetting> before,
+                           std::span<const ServerSetting> now) {
+  constexpr std::string_view kReadAgain[] = {"dispatch", "batching", "admission", "residency",
+                                             "prediction"};
+  const auto values = [](std::span<const ServerSetting> settings) {
+    std::map<std::string, std::vector<std::string>> by_flag;
+    for (const ServerSetting& setting : settings) by_flag[setting.flag].push_back(setting.value);
+    return by_flag;
+  };
+  auto left = values(before);
+  std::set<std::string> changed;
+  for (auto& [flag, value] : values(now)) {
+    if (left[flag] != value) changed.insert(flag);
+    left.erase(flag);
+  }
+  for (const auto& [flag, value] : left) changed.insert(flag);
+  std::string names;
+  for (const std::string& flag : changed) {
+    if (std::ranges::find(kReadAgain, flag) != std::end(kReadAgain)) continue;
+    names += (names.empty() ? "'" : ", '") + flag + "'";
+  }
+  return names;
+}
+
 std::string Synopsis(const Flag& flag) {
   std::string text = "--" + std::string(flag.name);
   if (!flag.value.empty()) text += "=" + std::string(flag.value);
@@ -285,16 +313,19 @@ Result<ServeOptions> ParseServe(Program program, std::span<const std::string> ar
   return Parse(program).Run(args);
 }
 
-Result<NodeSettings> ReadSettings(const ServeOptions& options) {
-  NodeSettings settings;
-  if (!options.config_file.empty()) {
-    const std::vector<std::string_view> keys = ServerKeys();
-    Result<ServerFile> file = ReadServerFile(options.config_file, keys);
-    if (!file.ok()) return file.status();
-    settings = file->settings;
+Result<SettingsAgain> ReadSettings(const ServeOptions& running) {
+  Result<ServeOptions> now = ParseServe(running.program, running.arguments);
+  COTENANT_RETURN_IF_ERROR(now.status());
+  if (now->config_file.empty() && !running.config_file.empty()) {
+    return NotFound("there is no file '" + running.config_file + "' any more");
   }
-  ChoosePolicies(options, settings.policies);
-  return settings;
+  SettingsAgain again{std::move(now->settings), {}};
+  const std::string names = ChangedAtStart(running.server, now->server);
+  if (!names.empty()) {
+    again.warning =
+        now->config_file + ": [server] changed: " + names + "; that counts from the next start on";
+  }
+  return again;
 }
 
 std::string ServeHelp(Program program) {

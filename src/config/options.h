@@ -19,6 +19,7 @@
 #include "base/time.h"
 #include "catalog/tenant.h"
 #include "config/memory_option.h"
+#include "config/server_file.h"
 
 namespace cotenant {
 
@@ -46,7 +47,7 @@ struct LogFlags {
 
 /// The node's limits. Over each: a defined, counted answer.
 struct LimitOptions {
-  std::uint32_t connections_max = 20'000;  ///< HTTP connections. Raise it with the file limit.
+  std::uint32_t connections_max = 12'000;  ///< HTTP connections. Raise it with the file limit.
   Bytes http_head_max = Bytes::KiB(16);    ///< Raise it for clients behind proxies that add much.
   Bytes body_max = Bytes::MiB(64);         ///< Both protocols. Raise it for larger inputs.
   std::uint32_t json_depth_max = 32;       ///< Raise it for tensors of higher rank.
@@ -74,9 +75,15 @@ struct ServeOptions {
   bool help = false;     ///< Print `ServeHelp` and end; nothing else was checked.
   bool version = false;  ///< Print the version and end; nothing else was checked.
 
+  /// As the program was started, for when the server file is read again.
+  Program program = Program::kCotenant;
+  std::vector<std::string> arguments;
+
   std::vector<std::string> repositories;
   /// The server file that was read; empty when there is none.
   std::string config_file;
+  /// What its [server] sets, but for what the command line sets too.
+  std::vector<ServerSetting> server;
   NodeSettings settings;
 
   ModelControl control = ModelControl::kNone;
@@ -111,7 +118,7 @@ struct ServeOptions {
   std::string record;                       ///< The event log. Empty: none.
   Bytes record_bytes_max = Bytes::MiB(64);  ///< Of each of two files. Raise it for a longer past.
 
-  /// Policies that the command line chose: they stay when the server file is read again.
+  /// Policies that a flag chose, on the command line or in [server]: they go before [policies].
   std::optional<std::string> dispatch;
   std::optional<std::string> batching;
   std::optional<std::string> admission;
@@ -127,8 +134,16 @@ struct ServeOptions {
 /// nearest known one.
 Result<ServeOptions> ParseServe(Program program, std::span<const std::string> args);
 
-/// Reads the server file again (SIGHUP): tenants and policies, those of the command line kept.
-Result<NodeSettings> ReadSettings(const ServeOptions& options);
+/// The server file as it is now.
+struct SettingsAgain {
+  NodeSettings settings;
+  std::string warning;  ///< Names what changed but only counts from the next start on; or empty.
+};
+
+/// Reads the server file again (SIGHUP), also one that was not there when `running` was read; what
+/// the command line says goes before it, as at the start. InvalidArgument with every mistake, those
+/// in [server] too: nothing of such a file counts.
+Result<SettingsAgain> ReadSettings(const ServeOptions& running);
 
 /// The page that --help prints.
 std::string ServeHelp(Program program);

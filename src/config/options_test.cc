@@ -273,9 +273,9 @@ TEST(Options, TheServerFileBesideTheModelsIsReadAndTheCommandLineWins) {
   files.Write("cotenant.toml", "[policies]\ndispatch = 'fifo'\nbatching = 'none'\n");
   const auto again = ReadSettings(*options);
   ASSERT_TRUE(again.ok()) << again.status().message();
-  EXPECT_EQ(again->policies.dispatch, "edf");
-  EXPECT_EQ(again->policies.batching, "none");
-  EXPECT_EQ(again->tenants.size(), 1u);
+  EXPECT_EQ(again->settings.policies.dispatch, "edf");
+  EXPECT_EQ(again->settings.policies.batching, "none");
+  EXPECT_EQ(again->settings.tenants.size(), 1u);
 
   files.Write("cotenant.toml", "[server]\nhttp-port = 99999\nmodel-repository = 'x'\n");
   EXPECT_EQ(Parse(Program::kCotenant, {root}).status().message(),
@@ -287,6 +287,41 @@ TEST(Options, TheServerFileBesideTheModelsIsReadAndTheCommandLineWins) {
             root +
                 "/cotenant.toml:2:13: 'http-port': expected a whole number from 0 to 65535, got "
                 "'99999'");
+}
+
+TEST(Options, AServerFileReadAgainIsCheckedWholeAndSaysWhatCountsFromTheNextStartOn) {
+  TestRepository files;
+  const std::string root = files.root().string();
+  const std::string place = root + "/cotenant.toml";
+  const auto options = Parse(Program::kCotenant, {root, "--http-port=7000"});
+  ASSERT_TRUE(options.ok()) << options.status().message();
+  EXPECT_TRUE(ReadSettings(*options).ok()) << "without a file, as at the start";
+
+  // It appears after the start; the command line's port wins, as it would have then.
+  files.Write("cotenant.toml",
+              "[server]\nhttp-port = 9000\ndispatch = 'fifo'\n[[tenants]]\nname = 'a'\n");
+  const auto appeared = ReadSettings(*options);
+  ASSERT_TRUE(appeared.ok()) << appeared.status().message();
+  EXPECT_EQ(appeared->settings.tenants.size(), 2u);
+  EXPECT_EQ(appeared->settings.policies.dispatch, "fifo");
+  EXPECT_EQ(appeared->warning, "");
+
+  const auto running = Parse(Program::kCotenant, {root});
+  files.Write("cotenant.toml", "[server]\nhttp-port = 9001\nslots = 3\n[[tenants]]\nname = 'b'\n");
+  const auto changed = ReadSettings(*running);
+  ASSERT_TRUE(changed.ok()) << changed.status().message();
+  EXPECT_EQ(changed->settings.policies.dispatch, "edf");
+  EXPECT_EQ(changed->warning,
+            place + ": [server] changed: 'http-port', 'slots'; that counts from the next start on");
+
+  files.Write("cotenant.toml",
+              "[server]\nhttp-port = 'abc'\nslots = -1\n[[tenants]]\nname = 'b'\n");
+  EXPECT_EQ(ReadSettings(*running).status().message(),
+            place + ":2:13: 'http-port': expected a whole number from 0 to 65535, got 'abc'\n" +
+                place + ":3:9: 'slots': expected a whole number from 0 to 1024, got '-1'");
+
+  std::filesystem::remove(place);
+  EXPECT_EQ(ReadSettings(*running).status().message(), "there is no file '" + place + "' any more");
 }
 
 TEST(Options, HelpNamesEveryFlagThatIsUsedAndNeedsNothingElse) {

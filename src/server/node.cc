@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "base/quoted.h"
 #include "server/clock.h"
 #include "server/node_body.h"
 #include "server/validation.h"
@@ -297,7 +298,14 @@ void Node::Apply(NodeSettings settings) {
   // Numbers are kept: a tenant that is gone no longer resolves, but its waiting requests keep their
   // place.
   NodeSettings merged;
+  std::string gone;
   body_->tables.Update([&](ModelTable& table) {
+    for (std::size_t i = 0; i < table.tenants.size(); ++i) {
+      const std::string& name = table.tenants[i].name;
+      const bool stays =
+          std::ranges::find(settings.tenants, name, &Tenant::name) != settings.tenants.end();
+      if (table.tenant_declared[i] && !stays) gone += (gone.empty() ? "" : ", ") + Quoted(name);
+    }
     table.tenant_declared.assign(table.tenants.size(), false);
     for (const Tenant& tenant : settings.tenants) {
       std::size_t i = 0;
@@ -311,6 +319,10 @@ void Node::Apply(NodeSettings settings) {
     }
     merged.tenants = table.tenants;
   });
+  if (!gone.empty()) {
+    LogWarning("no longer declared: tenant " + gone +
+               "; requests that name it are refused, those that wait are answered");
+  }
   merged.policies = settings.policies;
   std::vector<std::string> names;
   for (const Tenant& tenant : merged.tenants) names.push_back(tenant.name);

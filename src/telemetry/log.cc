@@ -7,8 +7,12 @@
 
 #include <array>
 #include <atomic>
+#include <chrono>
 #include <memory>
+#include <mutex>
 #include <utility>
+
+#include "telemetry/log_limit.h"
 
 namespace cotenant {
 namespace {
@@ -108,6 +112,15 @@ std::string MessagePart(LogFormat format, std::string_view message) {
   return "\"message\":\"" + JsonEscaped(message) + "\"";
 }
 
+std::optional<std::string> TakeLine(std::string_view source) {
+  static std::mutex mutex;
+  static LogLimit limit;
+  const auto now = std::chrono::steady_clock::now().time_since_epoch();
+  const std::lock_guard lock(mutex);
+  return limit.Take(source,
+                    Instant() + Duration::Nanoseconds(std::chrono::nanoseconds(now).count()));
+}
+
 }  // namespace
 
 std::string JsonEscaped(std::string_view text) {
@@ -157,10 +170,19 @@ void Log(LogLevel level, std::string_view message) {
   TheLog().logger->log(SpdlogLevel(level), spdlog::string_view_t(text));
 }
 
+void LogLimited(LogLevel level, std::string_view source, std::string_view message) {
+  if (!LogEnabled(level)) return;
+  const std::optional<std::string> behind = TakeLine(source);
+  if (behind) Log(level, std::string(message) + *behind);
+}
+
 void LogRequest(LogLevel level, std::string_view message, const RequestLine& line) {
   if (!LogEnabled(level)) return;
+  std::optional<std::string> behind = "";
+  if (level >= LogLevel::kWarning) behind = TakeLine(line.model);
+  if (!behind) return;
   const LogFormat format = TheLog().format;
-  std::string text = MessagePart(format, message);
+  std::string text = MessagePart(format, std::string(message) + *behind);
   const std::array<std::pair<std::string_view, std::string_view>, 6> fields = {{
       {"protocol", line.protocol},
       {"request_id", line.request_id},

@@ -34,6 +34,10 @@ inline void LogInfo(std::string_view message) { Log(LogLevel::kInfo, message); }
 inline void LogWarning(std::string_view message) { Log(LogLevel::kWarning, message); }
 inline void LogError(std::string_view message) { Log(LogLevel::kError, message); }
 
+/// The same for what clients can cause again and again: of one source, such as a model, only a few
+/// lines a minute are written (`LogLimit`).
+void LogLimited(LogLevel level, std::string_view source, std::string_view message);
+
 /// What a line about one request tells besides its message. Empty and zero fields are left out.
 struct RequestLine {
   std::string_view protocol = {};  ///< "http" or "grpc".
@@ -45,6 +49,7 @@ struct RequestLine {
   int status = 0;
   Duration took = {};
 };
+/// Warnings and errors are limited as above, by model.
 void LogRequest(LogLevel level, std::string_view message, const RequestLine& line);
 
 /// As between the quotes of a JSON string. What is not UTF-8 becomes U+FFFD.

@@ -19,6 +19,7 @@
 #include "apps/cotenant/prepared_source.h"
 #include "apps/cotenant/start_up_pages.h"
 #include "apps/cotenant/usable_cpus.h"
+#include "base/quoted.h"
 #include "config/directory_source.h"
 #include "config/prepared_store.h"
 #include "config/profile_store.h"
@@ -59,26 +60,29 @@ sigset_t OurSignals() {
   return set;
 }
 
-/// Raises the limit of open files as far as it goes, and says when that is too low for the
-/// connections asked for.
-void RaiseFileLimit(std::uint64_t connections_max) {
+/// Raises the limit of open files as far as it goes, and gives how many of the connections it has
+/// room for.
+std::uint32_t RaiseFileLimit(std::uint32_t connections_max) {
   rlimit limit{};
-  if (getrlimit(RLIMIT_NOFILE, &limit) != 0) return;
-  constexpr std::uint64_t kOtherFiles = 256;
-  const std::uint64_t wanted = connections_max + kOtherFiles;
-  if (limit.rlim_cur < wanted && limit.rlim_max != RLIM_INFINITY && limit.rlim_max < wanted) {
+  if (getrlimit(RLIMIT_NOFILE, &limit) != 0) return connections_max;
+  constexpr rlim_t kOtherFiles = 256;
+  const rlim_t wanted = connections_max + kOtherFiles;
+  if (limit.rlim_max < wanted) {
     // Root may go beyond its hard limit.
     const rlimit raised{wanted, wanted};
-    if (setrlimit(RLIMIT_NOFILE, &raised) == 0) return;
+    if (setrlimit(RLIMIT_NOFILE, &raised) == 0) return connections_max;
   }
   limit.rlim_cur = limit.rlim_max;
   setrlimit(RLIMIT_NOFILE, &limit);
   getrlimit(RLIMIT_NOFILE, &limit);
-  if (limit.rlim_cur != RLIM_INFINITY && limit.rlim_cur < wanted) {
-    LogWarning("the limit of open files is " + std::to_string(limit.rlim_cur) + ", too low for " +
-               std::to_string(connections_max) +
-               " connections: raise it (ulimit -n), or lower --connections-max");
-  }
+  if (limit.rlim_cur >= wanted) return connections_max;
+  const rlim_t rest = std::max(limit.rlim_cur - std::min(limit.rlim_cur, kOtherFiles),
+                               std::max<rlim_t>(1, limit.rlim_cur / 2));
+  LogWarning("at most " + std::to_string(rest) + " of " + std::to_string(connections_max) +
+             " HTTP connections are taken, because the limit of open files is " +
+             std::to_string(limit.rlim_cur) + ": raise it (ulimit -Hn " + std::to_string(wanted) +
+             "), or lower --connections-max");
+  return static_cast<std::uint32_t>(rest);
 }
 
 Status SetUpLog(const LogFlags& flags) {
@@ -199,8 +203,10 @@ class Server {
 
 Status Server::Start() {
   OnnxOptions onnx;
-  onnx.log = [](void*, OnnxLogLevel level, std::string_view message) {
-    Log(level == OnnxLogLevel::kError ? LogLevel::kError : LogLevel::kWarning, message);
+  onnx.log = [](void*, OnnxLogLevel level, std::string_view model, std::string_view message) {
+    const std::string whose = model.empty() ? "" : "model " + Quoted(model) + ": ";
+    LogLimited(level == OnnxLogLevel::kError ? LogLevel::kError : LogLevel::kWarning, model,
+               whose + std::string(message));
   };
   Result<std::unique_ptr<OnnxBackend>> backend = OnnxBackend::Create(onnx);
   COTENANT_RETURN_IF_ERROR(backend.status());
@@ -311,11 +317,12 @@ Status Server::Listen() {
 
 void Server::Reload() {
   LogInfo("reading the configuration and the models again");
-  Result<NodeSettings> settings = ReadSettings(options_);
-  if (settings.ok()) {
-    node_->Apply(*std::move(settings));
+  Result<SettingsAgain> again = ReadSettings(options_);
+  if (again.ok()) {
+    if (!again->warning.empty()) LogWarning(again->warning);
+    node_->Apply(std::move(again->settings));
   } else {
-    LogError(settings.status().message() + "; the settings in force stay");
+    LogError(again.status().message() + "; the settings in force stay");
   }
   node_->Reload();
 }
@@ -386,7 +393,7 @@ int Serve(Program program, std::span<const std::string> arguments) {
   const sigset_t set = OurSignals();
   pthread_sigmask(SIG_BLOCK, &set, nullptr);
   std::signal(SIGPIPE, SIG_IGN);
-  RaiseFileLimit(options->limits.connections_max);
+  options->limits.connections_max = RaiseFileLimit(options->limits.connections_max);
   LogInfo(VersionLine());
   auto server = std::make_unique<Server>(*options);
   if (Status status = server->Start(); !status.ok()) {

@@ -35,13 +35,21 @@ struct PoolAllocator : OrtAllocator {
   OrtOwner<OrtMemoryInfo> memory_info;
 };
 
-void PassLog(void* context, OrtLoggingLevel severity, const char*, const char*, const char*,
+/// What lines of no session are marked with.
+constexpr const char* kEnvironmentLog = "cotenant//";
+
+void PassLog(void* context, OrtLoggingLevel severity, const char*, const char* source, const char*,
              const char* message) {
   const auto& options = *static_cast<const OnnxOptions*>(context);
   if (options.log == nullptr) return;
+  std::string_view model = source == nullptr || source == std::string_view(kEnvironmentLog)
+                               ? std::string_view()
+                               : std::string_view(source);
+  // A run's lines have a tag behind the session's name, which is empty.
+  if (model.ends_with('/')) model.remove_suffix(1);
   options.log(options.log_context,
               severity >= ORT_LOGGING_LEVEL_ERROR ? OnnxLogLevel::kError : OnnxLogLevel::kWarning,
-              message);
+              model, message);
 }
 
 Bytes LimitIn(const char* path) {
@@ -90,8 +98,8 @@ class OnnxBackend::Environment {
     allocator.memory_info.reset(info);
     OrtEnv* raw = nullptr;
     COTENANT_RETURN_IF_ORT_ERROR(
-        Ort().CreateEnvWithCustomLogger(PassLog, &options, ORT_LOGGING_LEVEL_WARNING, "cotenant",
-                                        &raw),
+        Ort().CreateEnvWithCustomLogger(PassLog, &options, ORT_LOGGING_LEVEL_WARNING,
+                                        kEnvironmentLog, &raw),
         "ONNX Runtime");
     environment.reset(raw);
     COTENANT_RETURN_IF_ORT_ERROR(Ort().DisableTelemetryEvents(raw), "ONNX Runtime");

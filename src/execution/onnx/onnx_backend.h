@@ -16,9 +16,10 @@
 
 namespace cotenant {
 
-/// What the library wants to tell, as of warnings. Called on any thread.
+/// What the library wants to tell, as of warnings; of which model, or empty. Called on any thread.
 enum class OnnxLogLevel : unsigned char { kWarning, kError };
-using OnnxLogSink = void (*)(void* context, OnnxLogLevel level, std::string_view message);
+using OnnxLogSink = void (*)(void* context, OnnxLogLevel level, std::string_view model,
+                             std::string_view message);
 
 struct OnnxOptions {
   /// Memory of one run (activations and outputs). Zero: half of what the process may use.

@@ -287,12 +287,13 @@ TEST(OnnxBackend, LoadingOverTheLimitOfAllMemoryFailsWithItsReason) {
   EXPECT_EQ(status.code(), Code::kResourceExhausted) << status.message();
 }
 
-TEST(OnnxBackend, WarningsGoToTheSink) {
+TEST(OnnxBackend, WarningsGoToTheSinkWithTheirModelsName) {
   std::vector<std::string> lines;
   OnnxOptions options;
   options.log_context = &lines;
-  options.log = [](void* context, OnnxLogLevel, std::string_view message) {
-    static_cast<std::vector<std::string>*>(context)->emplace_back(message);
+  options.log = [](void* context, OnnxLogLevel, std::string_view model, std::string_view message) {
+    static_cast<std::vector<std::string>*>(context)->push_back(std::string(model) + ": " +
+                                                               std::string(message));
   };
   auto backend = NewBackend(options);
   const auto executor = LoadModel(*backend, "false_shape");
@@ -300,7 +301,8 @@ TEST(OnnxBackend, WarningsGoToTheSink) {
   Batch batch;
   batch.Add(1, {Floats({3}, {1, 2, 3}), {DataType::kBool, {3}, RawOf<char>({1, 0, 1})}});
   ASSERT_TRUE(run->Execute(batch.members(), kAllOutputs).ok());
-  EXPECT_FALSE(lines.empty());
+  ASSERT_FALSE(lines.empty());
+  for (const std::string& line : lines) EXPECT_TRUE(line.starts_with("false_shape: ")) << line;
 }
 
 TEST(OnnxBackend, UsableMemoryIsThatOfTheMachineOrLess) {

@@ -232,6 +232,7 @@ Status OnnxSession::Open(const VersionFile& file, const ModelConfig& config,
   COTENANT_RETURN_IF_ORT_ERROR(Ort().CreateSessionOptions(&raw_options), what);
   const OrtOwner<OrtSessionOptions> options(raw_options);
   COTENANT_RETURN_IF_ERROR(SetOptions(config.runtime, what, *options));
+  COTENANT_RETURN_IF_ORT_ERROR(Ort().SetSessionLogId(options.get(), config.name.c_str()), what);
   if (saving != nullptr) COTENANT_RETURN_IF_ERROR(SetSaving(*saving, what, *options));
 
   const bool from_bytes = file.content != nullptr;

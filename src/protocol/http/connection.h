@@ -58,7 +58,8 @@ class Connection {
   std::list<Connection>::iterator place;
   std::size_t watch_index = kNotWatched;
   Instant deadline;
-  Instant received;  ///< When bytes of half a request came last.
+  Instant began;     ///< When half a request was counted first.
+  Instant advanced;  ///< When so much of it had come that it counts as coming.
 
  private:
   enum class State : unsigned char {
@@ -131,6 +132,7 @@ class Connection {
   std::size_t answered_in_turn_ = 0;
   std::size_t dropped_ = 0;
   std::size_t half_sent_ = 0;
+  std::size_t advanced_to_ = 0;  ///< The bytes that had come by `advanced`.
 };
 
 }  // namespace cotenant

@@ -18,6 +18,9 @@ namespace {
 
 /// Read from one connection in one turn before others are served.
 constexpr std::size_t kReadTurnMax = 512 * 1024;
+/// Half a request has stalled that comes more slowly than by so many bytes in `kStalled`: single
+/// bytes, one after another, keep nothing from others.
+constexpr std::size_t kAdvance = 1024;
 /// Room asked for when a chunked body begins; it doubles from there.
 constexpr std::size_t kChunkedBody = 16 * 1024;
 constexpr std::string_view kContinue = "HTTP/1.1 100 Continue\r\n\r\n";
@@ -98,6 +101,7 @@ void Connection::Advance() {
     thread_.Unwatch(*this);
     UncountHalfSent();
     Dispatch();
+    thread_.reader().document().Release();
     if (state_ != State::kHead) return;  // Otherwise the next request is here already.
     if (++answered_in_turn_ >= thread_.options().pipelined_turn_max) return Post();
   }
@@ -261,19 +265,21 @@ bool Connection::Account(std::size_t bytes) {
   return true;
 }
 
-/// False when requests that are not whole yet hold too much, and this one more than its share.
+/// False when requests that are not whole yet hold too much, and this one goes first.
 bool Connection::CountHalfSent() {
-  received = thread_.io().lane().TurnBegan();
-  if (half_sent_ == 0) thread_.shared().half_sent.fetch_add(1);
-  thread_.shared().half_sent_bytes.fetch_add(exchange_->accounted - half_sent_);
-  half_sent_ = exchange_->accounted;
+  const Instant now = thread_.io().lane().TurnBegan();
+  const std::size_t come = exchange_->in.size() + exchange_->large.size();
+  if (half_sent_ == 0) began = now;
+  if (half_sent_ == 0 || come >= advanced_to_ + kAdvance) {
+    advanced = now;
+    advanced_to_ = come;
+  }
+  thread_.CountHalfSent(std::exchange(half_sent_, exchange_->accounted), exchange_->accounted);
   return thread_.MakeRoom(*this);
 }
 
 void Connection::UncountHalfSent() {
-  if (half_sent_ == 0) return;
-  thread_.shared().half_sent.fetch_sub(1);
-  thread_.shared().half_sent_bytes.fetch_sub(std::exchange(half_sent_, 0));
+  if (half_sent_ > 0) thread_.CountHalfSent(std::exchange(half_sent_, 0), 0);
 }
 
 bool Connection::HasUnread() {

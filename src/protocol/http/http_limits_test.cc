@@ -94,6 +94,73 @@ TEST_F(HttpServerTest, ASmallRequestInPiecesIsNotRefusedForLargeOnesThatAreNotWh
   }
 }
 
+TEST_F(HttpServerTest, RequestsInPiecesAreServedWhileSlowHeadsHoldWhatHalvesOfRequestsMay) {
+  HttpOptions options;
+  options.inflight_bytes_max = Bytes::KiB(600);
+  Begin(options);
+  std::vector<std::unique_ptr<HttpClient>> slow(12);
+  const auto fill = [&] {
+    for (auto& client : slow) {
+      pollfd told{client == nullptr ? -1 : client->descriptor(), POLLIN, 0};
+      if (client != nullptr && poll(&told, 1, 0) == 0) continue;
+      client = std::make_unique<HttpClient>(port_);
+      client->Send("POST /v2/models/echo/infer HTTP/1.1\r\nA: ");
+    }
+  };
+  // One more byte of each; a turn of both threads then has them all.
+  const auto drip = [&] {
+    for (auto& client : slow) client->Send("a");
+    HttpClient one(port_), two(port_);
+    EXPECT_EQ(one.Ask(Get("/v2/health/live")).status, 200);
+    EXPECT_EQ(two.Ask(Get("/v2/health/live")).status, 200);
+  };
+  const auto in_pieces = [&](const std::string& request, std::size_t size) {
+    fill();
+    drip();
+    HttpClient client(port_);
+    for (std::size_t at = 0; at < request.size(); at += size) {
+      client.Send(request.substr(at, size));
+      drip();
+    }
+    return client.Read().status;
+  };
+  // A small one holds as much as a head: of equal ones the first goes, and this began last.
+  const std::string small = Post(kInfer, kJson);
+  for (int i = 0; i < 50; ++i) ASSERT_EQ(in_pieces(small, small.size() / 2 + 1), 200) << i;
+  // To a larger one they give way when their bytes have come too slowly for a while.
+  const std::string large = Post(kInfer, std::string(100'000, ' ') + kJson);
+  int status = 0;
+  for (int i = 0; i < 1'000 && status != 200; ++i) status = in_pieces(large, 60'000);
+  EXPECT_EQ(status, 200);
+}
+
+TEST_F(HttpServerTest, WhatParsingALargeTextTakesCountsAsBytesUnderWayUntilItIsParsed) {
+  HttpOptions options;
+  options.inflight_bytes_max = Bytes::MiB(4);
+  Begin(options);
+  const auto request = [](std::size_t elements) {
+    std::string body = R"({"inputs":[{"name":"x","shape":[)" + std::to_string(elements) +
+                       R"(],"datatype":"FP32","data":[1)";
+    for (std::size_t i = 1; i < elements; ++i) body += ",1";
+    return Post(kInfer, body + "]}]}");
+  };
+  HttpClient client(port_);
+  // The first count that is refused would not fit beside the text even alone; the text would.
+  const auto refused = client.Ask(request(200'000));
+  EXPECT_EQ(refused.status, 413);
+  EXPECT_NE(refused.body.find("the JSON part of the body has 400"), std::string::npos)
+      << refused.body;
+  EXPECT_NE(refused.body.find("; at most 4194304 may be under way, send tensors as binary data"),
+            std::string::npos)
+      << refused.body;
+  // Read whole, again and again, and refused for its shape alone.
+  for (int i = 0; i < 4; ++i) {
+    const auto answer = client.Ask(request(100'000));
+    EXPECT_EQ(answer.status, 400) << answer.body;
+    EXPECT_NE(answer.body.find("shape"), std::string::npos) << answer.body;
+  }
+}
+
 TEST_F(HttpServerTest, ConnectionWithoutRequestsIsClosedAfterTheIdleTime) {
   HttpOptions options;
   options.idle_timeout = Duration::Milliseconds(40);

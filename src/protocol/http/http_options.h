@@ -17,8 +17,8 @@ struct HttpOptions {
   Bytes head_max = Bytes::KiB(16);
   /// One body, before and after decompression. Over it: 413 and close. Raise it for larger tensors.
   Bytes body_max = Bytes::MiB(64);
-  /// The JSON part of a body; parsing takes several times its size. Over it: 413. Large tensors
-  /// travel in binary, so raising it is rarely the answer.
+  /// The JSON part of a body. Parsing takes several times its size, which counts as bytes under
+  /// way. Over it: 413. Large tensors travel in binary, so raising it is rarely the answer.
   Bytes json_max = Bytes::MiB(32);
   /// Bodies and replies under way, over all connections. Over it: 503. Raise it with the memory.
   /// Requests that are not whole yet may hold half of it; those that stall then give way (503).

@@ -17,8 +17,8 @@ constexpr std::size_t kKeptLargeMax = std::size_t{4} << 20;
 /// Requests that are not whole yet may hold so much of what may be under way: whole ones always
 /// find the rest, however many clients send half a request.
 constexpr std::size_t kHalfSentShare = 2;
-/// A request of which nothing came for so long, nor waits to be read, has stalled, where others
-/// need its room.
+/// A request that did not advance for so long, and of which nothing waits to be read, has stalled,
+/// where others need its room.
 constexpr Duration kStalled = Duration::Milliseconds(50);
 
 /// An accepted socket on its way to its thread; closed when the thread never takes it.
@@ -41,7 +41,7 @@ class Parcel {
 HttpThread::HttpThread(IoThread& io, HttpShared& shared)
     : io_(io),
       shared_(shared),
-      reader_(shared.options),
+      reader_(shared.options, &shared.inflight_bytes),
       endpoints_(shared.node, reader_.document()),
       timer_(io.context()),
       idle_timer_(io.context()) {}
@@ -126,17 +126,28 @@ bool HttpThread::TooMuchHalfSent() const {
   return shared_.half_sent_bytes.load(std::memory_order_relaxed) > HalfSentMax();
 }
 
+bool HttpThread::MustMakeRoom() const {
+  return TooMuchHalfSent() && half_sent_bytes_ > HalfSentMax() / shared_.threads.size();
+}
+
+void HttpThread::CountHalfSent(std::size_t before, std::size_t now) {
+  if (before == 0 && now > 0) shared_.half_sent.fetch_add(1);
+  if (before > 0 && now == 0) shared_.half_sent.fetch_sub(1);
+  shared_.half_sent_bytes.fetch_add(now - before);  // Modulo its range where that is less.
+  half_sent_bytes_ += now - before;
+}
+
 bool HttpThread::MakeRoom(const Connection& growing) {
   if (!TooMuchHalfSent()) return true;
   ShedStalled(&growing);
-  if (!ShedLargest(&growing)) return false;
+  if (!ShedFirst(&growing)) return false;
   if (!TooMuchHalfSent()) return true;
   for (HttpThread* other : shared_.threads) {
     if (other == this || other->shed_posted_.exchange(true)) continue;
     boost::asio::post(other->io_.context(), [other] {
       other->shed_posted_ = false;
       other->ShedStalled(nullptr);
-      other->ShedLargest(nullptr);
+      other->ShedFirst(nullptr);
     });
   }
   return true;
@@ -144,37 +155,36 @@ bool HttpThread::MakeRoom(const Connection& growing) {
 
 void HttpThread::ShedStalled(const Connection* growing) {
   const Instant since = io_.lane().TurnBegan() - kStalled;
-  while (TooMuchHalfSent()) {
+  while (MustMakeRoom()) {
     Connection* longest = nullptr;
     for (Connection* connection : watched_) {
       if (connection == growing || connection->half_sent() == 0) continue;
-      if (longest == nullptr || connection->received < longest->received) longest = connection;
+      if (longest == nullptr || connection->advanced < longest->advanced) longest = connection;
     }
-    if (longest == nullptr || longest->received > since) return;
+    if (longest == nullptr || longest->advanced > since) return;
     if (longest->HasUnread()) {
-      longest->received = io_.lane().TurnBegan();  // It is this thread that is late.
+      longest->advanced = io_.lane().TurnBegan();  // It is this thread that is late.
     } else {
       longest->Shed();
     }
   }
 }
 
-bool HttpThread::ShedLargest(const Connection* growing) {
-  while (TooMuchHalfSent()) {
+bool HttpThread::ShedFirst(const Connection* growing) {
+  while (MustMakeRoom()) {
     const std::size_t sharers = shared_.half_sent.load(std::memory_order_relaxed);
     if (sharers <= 1) return true;  // Alone, one may be as large as all that may be under way.
-    Connection* largest = nullptr;
-    std::size_t most = HalfSentMax() / sharers;
-    if (growing != nullptr) most = std::max(most, growing->half_sent());
+    Connection* first = nullptr;
     for (Connection* connection : watched_) {
-      if (connection == growing || connection->half_sent() <= most) continue;
-      largest = connection;
-      most = connection->half_sent();
+      if (connection->half_sent() <= HalfSentMax() / sharers) continue;
+      if (first == nullptr || connection->half_sent() > first->half_sent() ||
+          (connection->half_sent() == first->half_sent() && connection->began < first->began)) {
+        first = connection;
+      }
     }
-    if (largest == nullptr) {
-      return growing == nullptr || growing->half_sent() <= HalfSentMax() / sharers;
-    }
-    largest->Shed();
+    if (first == nullptr) return true;
+    if (first == growing) return false;
+    first->Shed();
   }
   return true;
 }

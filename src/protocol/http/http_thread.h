@@ -67,9 +67,12 @@ class HttpThread {
   /// Calls `Connection::OnDeadline` some time after the connection's deadline, until unwatched.
   void Watch(Connection& connection);
   void Unwatch(Connection& connection);
+  /// A request that is not whole yet held `before` and holds `now`.
+  void CountHalfSent(std::size_t before, std::size_t now);
   /// `growing` took bytes for a request that is not whole yet. Where such requests hold more than
-  /// their part of what may be under way, those that have stalled are refused, the longest first,
-  /// then those that hold more than an equal share, the largest first. False when `growing` is it.
+  /// their part of what may be under way, threads that hold more than an equal share of that refuse
+  /// those that have stalled, the longest first, then those that hold more than an equal share, the
+  /// largest first, of equal ones the one that began first. False when `growing` is it.
   bool MakeRoom(const Connection& growing);
   /// The connection is done with, and no handler of it is under way.
   void Destroy(Connection& connection);
@@ -84,8 +87,10 @@ class HttpThread {
   /// What requests that are not whole yet may hold together.
   std::size_t HalfSentMax() const;
   bool TooMuchHalfSent() const;
+  /// Too much, and this thread has more than its share of it: one of them always does.
+  bool MustMakeRoom() const;
   void ShedStalled(const Connection* growing);
-  bool ShedLargest(const Connection* growing);
+  bool ShedFirst(const Connection* growing);
   void Adopt(int descriptor, bool metrics_only);
   void ArmTimer();
   void OnTick();
@@ -98,6 +103,7 @@ class HttpThread {
   Endpoints endpoints_;
   std::atomic<std::size_t> dealt_ = 0;
   std::atomic<bool> shed_posted_ = false;
+  std::size_t half_sent_bytes_ = 0;  ///< This thread's part of the shared ones.
   std::list<Connection> connections_;
   std::vector<std::unique_ptr<Exchange>> idle_;
   std::vector<Connection*> watched_;

@@ -2,8 +2,10 @@
 
 /// One JSON document at a time, and the words for what is wrong with it.
 ///
-/// Keeps its parser's memory from request to request while the documents are small. One per thread.
+/// Keeps its parser's memory from request to request while the documents are small; that of a large
+/// one is counted with the bytes under way, and goes back on `Release`. One per thread.
 
+#include <atomic>
 #include <cstddef>
 #include <memory>
 #include <optional>
@@ -24,19 +26,25 @@ namespace cotenant {
 
 class JsonDocument {
  public:
-  /// `options` must outlive the document.
-  explicit JsonDocument(const HttpOptions& options);
+  /// Both must outlive the document. Without `under_way` nothing is counted.
+  explicit JsonDocument(const HttpOptions& options, std::atomic<std::size_t>* under_way = nullptr);
   ~JsonDocument();
   JsonDocument(const JsonDocument&) = delete;
   JsonDocument& operator=(const JsonDocument&) = delete;
 
-  /// The document, which must be an object; valid until the next call. 64 bytes behind it must be
-  /// readable. Errors name the limit, or the offset of what is not JSON.
+  /// The document, which must be an object; valid until `Release` or the next call. 64 bytes
+  /// behind it must be readable. Errors name the limit, or the offset of what is not JSON;
+  /// Unavailable when there is no room to parse it now.
   Result<simdjson::dom::object> Parse(std::span<const std::byte> json);
+  /// The document is done with.
+  void Release();
 
  private:
   struct Body;
+  Status Account(std::string_view text);
   const HttpOptions& options_;
+  std::atomic<std::size_t>* under_way_;
+  std::size_t accounted_ = 0;
   std::unique_ptr<Body> body_;
 };
 

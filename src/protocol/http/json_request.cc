@@ -23,7 +23,8 @@ bool IsSharedMemory(std::string_view name) { return name.starts_with("shared_mem
 
 class RequestReader::Body {
  public:
-  explicit Body(const HttpOptions& options) : document(options), options_(options) {}
+  Body(const HttpOptions& options, std::atomic<std::size_t>* under_way)
+      : document(options, under_way), options_(options) {}
 
   JsonDocument document;
 
@@ -272,7 +273,8 @@ Status RequestReader::Body::End(const Buffer& arena, InferCall& call) {
                          " bytes behind the last binary input");
 }
 
-RequestReader::RequestReader(const HttpOptions& options) : body_(std::make_unique<Body>(options)) {}
+RequestReader::RequestReader(const HttpOptions& options, std::atomic<std::size_t>* under_way)
+    : body_(std::make_unique<Body>(options, under_way)) {}
 RequestReader::~RequestReader() = default;
 
 JsonDocument& RequestReader::document() { return body_->document; }

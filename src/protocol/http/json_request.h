@@ -3,10 +3,11 @@
 /// The body of an inference request, as JSON or as JSON with binary tensors behind it.
 ///
 /// One reader per thread, used again and again: it keeps its parser's memory while that is small.
-/// The views that it puts into a call (names, tensors) stay valid until the next `Read` of the same
-/// reader, the body and the call's arena included; `Node::Submit` wants no more. Tensors given as
-/// JSON are converted into the arena.
+/// The views that it puts into a call (names, tensors) stay valid until its document is
+/// released or the next `Read`, the body and the call's arena included; `Node::Submit` wants no
+/// more. Tensors given as JSON are converted into the arena.
 
+#include <atomic>
 #include <cstddef>
 #include <memory>
 #include <optional>
@@ -26,7 +27,7 @@ inline constexpr std::uint32_t kBinaryTag = 1;
 
 class RequestReader {
  public:
-  explicit RequestReader(const HttpOptions& options);
+  explicit RequestReader(const HttpOptions& options, std::atomic<std::size_t>* under_way = nullptr);
   ~RequestReader();
   RequestReader(const RequestReader&) = delete;
   RequestReader& operator=(const RequestReader&) = delete;
