@@ -7,9 +7,9 @@
 #include <optional>
 #include <vector>
 
+#include "apps/cotenant/result_json.h"
 #include "config/command_flags.h"
 #include "config/model_conversion.h"
-#include "config/run_result_file.h"
 #include "scheduler/event_log.h"
 #include "simulation/replay.h"
 #include "simulation/story.h"
@@ -160,7 +160,8 @@ Result<std::vector<Found>> Find(std::string_view log, const std::string& asked) 
 
 int Write(const Settings& settings, const Json& json) {
   if (settings.json.empty()) return 0;
-  const Status written = WriteTextFile(settings.json, json.dump(2) + "\n");
+  const Status written =
+      WriteResultJson(settings.json, json.dump(2, ' ', false, Json::error_handler_t::replace));
   return written.ok() ? 0 : Fail(1, written.message());
 }
 

@@ -15,13 +15,13 @@
 #include "apps/cotenant/cpu_name.h"
 #include "apps/cotenant/profile_from_log.h"
 #include "apps/cotenant/profile_report.h"
+#include "apps/cotenant/result_json.h"
 #include "apps/cotenant/usable_cpus.h"
 #include "client/host_cpu.h"
 #include "config/command_flags.h"
 #include "config/directory_source.h"
 #include "config/profile_file.h"
 #include "config/profile_store.h"
-#include "config/run_result_file.h"
 #include "config/state_dir.h"
 #include "execution/onnx/onnx_backend.h"
 #include "protocol/server_facts.h"
@@ -305,7 +305,7 @@ int Keep(const Settings& settings, const MachineProfile& profile, const std::str
     check(store.SaveBeside(profile, name), (folder / kProfileFileName).string());
   }
   if (!settings.json.empty()) {
-    check(WriteTextFile(settings.json, json), settings.json);
+    check(WriteResultJson(settings.json, json), settings.json);
   }
   return code;
 }
