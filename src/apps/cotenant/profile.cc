@@ -134,7 +134,8 @@ std::vector<CommandFlag> Flags(Settings& s) {
        [&s](const std::string& text) { return SetRows(text, s.rows); }},
       {"seconds", kValue, "S", "of measuring each model (10)",
        SetsSeconds(s.seconds, Duration::Milliseconds(100), Duration::Seconds(3600))},
-      {"shape", kValue, "MODEL/INPUT=D,D", "an input's dimensions, without the rows; repeatable",
+      {"shape", kValue, "MODEL/INPUT=D,D",
+       "an input's dimensions, without the rows; repeated for one input: measured with each",
        [&s](const std::string& text) { return AddShape(text, s.inputs); }},
       {"data", kValue, "MODEL/INPUT=FILE", "an input's raw little-endian values; repeatable",
        [&s](const std::string& text) { return AddFile(text, s.inputs); }},
@@ -256,7 +257,7 @@ void MeasureModels(const Settings& settings, DirectorySource& source, Backend& b
 /// With tiny and with large requests, and with such as the models take: those are kept.
 Status MeasureCosts(const Settings& settings, ProgressBar& bar, ProfileReport& report) {
   std::int64_t total = 0;
-  for (const MeasuredModel& model : report.models) total += model.request.count();
+  for (const MeasuredModel& model : report.models) total += model.choices.front().request.count();
   const auto count = static_cast<std::int64_t>(std::max<std::size_t>(report.models.size(), 1));
   ProfileNodeOptions options;
   options.slots = report.slots;
