@@ -17,10 +17,18 @@ import time
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 DEPS = pathlib.Path(os.environ.get("COTENANT_DEPS", ROOT / ".deps"))
+BEGAN = time.time()
 
 
 def say(text):
     print(text, file=sys.stderr, flush=True)
+
+
+def write_json(path, figures):
+    """Writes figures as the program's own commands do: facts of this very run lie under `wall`."""
+    wall = {"started": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(BEGAN)), "took_s": round(time.time() - BEGAN, 1)}
+    whole = figures | {"wall": wall | figures.get("wall", {})}
+    pathlib.Path(path).write_text(json.dumps(whole, indent=1, default=str) + "\n")
 
 
 def cpus():

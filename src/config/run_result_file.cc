@@ -271,7 +271,10 @@ RunResult ReadAll(const Reader& reader) {
   });
   if (reader.Has("memory")) result.memory = ReadMemory(reader.Object("memory"));
   if (reader.Has("simulated")) result.simulated = ReadSimulated(reader.Object("simulated"));
-  if (reader.Has("wall")) result.wall = ReadWall(reader.Object("wall"));
+  // Simulated runs have no such facts but when they were made, and how long that took.
+  if (reader.Has("wall") && reader.Object("wall").Has("url")) {
+    result.wall = ReadWall(reader.Object("wall"));
+  }
   return result;
 }
 

@@ -31,6 +31,12 @@ struct Giver {
 /// equals. `givers` is not empty.
 std::size_t BestFit(std::span<const Giver> givers, Bytes need);
 
+/// How far what it gives is from `need`.
+inline LeavingFigure FitOf(const ResidentModelView& model, Bytes need) {
+  const std::int64_t beside = (ResidentSize(model) - need).count();
+  return {"bytes beside what is needed", beside < 0 ? -beside : beside, false};
+}
+
 class EvictingPolicy : public ResidencyPolicy {
  public:
   void Procure(const ResidencyView& view, std::size_t model, ResidencyPlan& plan) const final;

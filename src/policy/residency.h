@@ -98,6 +98,13 @@ struct ResidencyPlan {
   std::int32_t chosen = kNoVariant;
 };
 
+/// What a policy goes by when it chooses who leaves, for whoever asks why.
+struct LeavingFigure {
+  std::string_view name;  ///< With its unit: "ms unused".
+  std::int64_t value = 0;
+  bool most_leaves = false;  ///< The one with most leaves first; else the one with least.
+};
+
 class ResidencyPolicy {
  public:
   virtual ~ResidencyPolicy() = default;
@@ -121,6 +128,13 @@ class ResidencyPolicy {
     static_cast<void>(view);
     plan.changes.clear();
     plan.chosen = kNoVariant;
+  }
+  /// Of a resident model that may leave, where `need` is asked for: as near as one number comes to
+  /// what was compared. Default: how long ago it was used.
+  virtual LeavingFigure FigureOf(const ResidencyView& view, std::size_t model, Bytes need) const {
+    static_cast<void>(need);
+    const Duration unused = view.now - view.models[model].last_used;
+    return {"ms unused", unused.nanoseconds() / 1'000'000, true};
   }
 };
 

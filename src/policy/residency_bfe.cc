@@ -13,6 +13,9 @@ class BestFitRemoval final : public WindowPolicy {
   std::string_view paper() const override {
     return "Zobaed, Mokhtari, Champati, Kourouma, Amini Salehi, UCC 2022";
   }
+  LeavingFigure FigureOf(const ResidencyView& view, std::size_t model, Bytes need) const override {
+    return FitOf(view.models[model], need);
+  }
 
  protected:
   Bytes MakeRoom(const ResidencyView& view, std::size_t asked, Bytes need, bool wanted_too,

@@ -14,6 +14,9 @@ class GreedyDual final : public EvictingPolicy {
     return "as lru, but keeps longest what costs most to reload for its size";
   }
   std::string_view paper() const override { return "Cao and Irani, USITS 1997 (GreedyDual-Size)"; }
+  LeavingFigure FigureOf(const ResidencyView& view, std::size_t model, Bytes) const override {
+    return {"credit", view.models[model].credit, false};
+  }
 
  protected:
   Bytes MakeRoom(const ResidencyView& view, std::size_t asked, Bytes need, bool /*wanted_too*/,

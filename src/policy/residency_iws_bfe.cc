@@ -22,6 +22,11 @@ class InformedBestFit final : public WindowPolicy {
   std::string_view paper() const override {
     return "Zobaed, Mokhtari, Champati, Kourouma, Amini Salehi, UCC 2022 (our reconstruction)";
   }
+  LeavingFigure FigureOf(const ResidencyView& view, std::size_t model, Bytes need) const override {
+    const ResidentModelView& asked = view.models[model];
+    const Candidate whole{model, kNoVariant, ResidentSize(asked), Leisure(view, asked)};
+    return {"fitness per million", Fitness(whole, need), true};
+  }
 
  protected:
   Bytes MakeRoom(const ResidencyView& view, std::size_t asked, Bytes need, bool wanted_too,

@@ -14,6 +14,9 @@ class LargestFirst final : public WindowPolicy {
   std::string_view paper() const override {
     return "Zobaed, Mokhtari, Champati, Kourouma, Amini Salehi, UCC 2022";
   }
+  LeavingFigure FigureOf(const ResidencyView& view, std::size_t model, Bytes) const override {
+    return {"bytes", ResidentSize(view.models[model]).count(), true};
+  }
 
  protected:
   Bytes MakeRoom(const ResidencyView& view, std::size_t asked, Bytes need, bool wanted_too,

@@ -91,6 +91,14 @@ class MarginalValue final : public ResidencyPolicy {
       }
     }
   }
+  LeavingFigure FigureOf(const ResidencyView& view, std::size_t model, Bytes need) const override {
+    if (view.forecast_is_poor) return ResidencyGreedyDual().FigureOf(view, model, need);
+    const ResidentModelView& resident = view.models[model];
+    const Wide worth = WorthOf(view, resident, resident.resident);
+    const std::int64_t size = std::max<std::int64_t>(1, ResidentSize(resident).count());
+    return {"ns of lateness saved per MiB", static_cast<std::int64_t>(worth * (1 << 20) / size),
+            false};
+  }
 
  private:
   /// The best variant for which nobody has to leave; or else the least, by greedy-dual: what is

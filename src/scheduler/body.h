@@ -77,7 +77,13 @@ class Scheduler::Body {
   void NoteEnd(const Request& request, End end, RejectReason reason);
   void NoteRerun(const Request& request, const StartedRun& run);
   void NoteLoad(ModelId model);
-  void NoteEvict(ModelId model, std::optional<ModelId> asked, Bytes needed, EvictReason why);
+  /// By what it is its turn, and whose turn is next.
+  void NoteTurn(const ModelRecord& model, LoadDecision& why);
+  /// The decision as noted, for the caller to add what was compared.
+  EvictDecision& NoteEvict(ModelId model, std::optional<ModelId> asked, Bytes needed,
+                           EvictReason why);
+  /// What the plan went by when it took `place` of the view, and who is left.
+  void NoteChoice(std::size_t place, std::size_t asked, EvictDecision& why);
 
   // endings.cc: runs end, requests end, replies are written.
   void On(const RunFinished& event);
@@ -326,6 +332,7 @@ class Scheduler::Body {
   // Working space of residency.
   ResidencyView view_;
   ResidencyPlan plan_;
+  const ResidencyPolicy* planned_by_ = nullptr;
   std::vector<ResidentModelView> view_models_;
   std::vector<ResidentVariantView> view_variants_;
   std::vector<ModelId> view_ids_;  ///< What each has in memory, or its first.

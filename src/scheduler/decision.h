@@ -152,8 +152,12 @@ enum class LoadReason : unsigned char {
 struct LoadDecision {
   ModelId model{};
   LoadReason reason = LoadReason::kControl;
-  std::uint32_t waiting = 0;           ///< Requests of it.
-  bool again = false;                  ///< It was in memory before.
+  std::uint32_t waiting = 0;  ///< Requests of it.
+  bool again = false;         ///< It was in memory before.
+  /// From now until it is wanted, where that decides whose turn it is. Max: it does not.
+  Duration due = Duration::Max();
+  std::optional<ModelId> next;  ///< Not taken: whose turn is next.
+  Duration next_due;
   Bytes size;                          ///< What it will take.
   std::optional<ModelId> in_place_of;  ///< The variant that leaves when it is there.
   /// Before it begins; meaningful while memory is limited.
@@ -176,9 +180,14 @@ struct EvictDecision {
   ModelId model{};
   EvictReason reason = EvictReason::kForModel;
   std::string_view policy;
-  std::optional<ModelId> asked;                 ///< Who gets the room.
-  Bytes size;                                   ///< What it gives.
-  Bytes needed;                                 ///< What is lacking, before anybody gives.
+  std::optional<ModelId> asked;  ///< Who gets the room.
+  Bytes size;                    ///< What it gives.
+  Bytes needed;                  ///< What is lacking, before anybody gives.
+  /// What the choice went by, see LeavingFigure. No name: there was nothing to choose.
+  std::string_view figure;
+  std::int64_t value = 0;
+  std::optional<ModelId> next;  ///< Not taken: who would have left next.
+  std::int64_t next_value = 0;
   Duration unused = Duration::Nanoseconds(-1);  ///< Since its last request. Negative: none came.
   std::uint32_t waiting = 0;                    ///< Its requests: they wait until it is back.
   std::uint32_t running = 0;

@@ -203,6 +203,10 @@ std::string Text(const RerunDecision& why, const DecisionNames&) {
          " of " + Count(why.members, "member") + " failed on its content";
 }
 
+std::string DueText(Duration due) {
+  return due < Duration() ? SpanText(Duration() - due) + " ago" : "in " + SpanText(due);
+}
+
 std::string Text(const LoadDecision& why, const DecisionNames& names) {
   std::string text = ModelName(names, why.model) + " is loaded" + (why.again ? " again: " : ": ");
   switch (why.reason) {
@@ -215,9 +219,21 @@ std::string Text(const LoadDecision& why, const DecisionNames& names) {
     case LoadReason::kSmaller: text += "it is smaller, and others need the room"; break;
   }
   if (why.in_place_of) text += ", in place of " + ModelName(names, *why.in_place_of);
+  if (why.next) {
+    text += "; due " + DueText(why.due) + ", before " + ModelName(names, *why.next) + ", due " +
+            DueText(why.next_due);
+  }
   if (why.limit == Bytes()) return text;
   return text + "; it takes " + MebibytesText(why.size) + " of " + MebibytesText(why.free) +
          " free";
+}
+
+/// What the choice went by, and who was spared.
+std::string WhyIt(const EvictDecision& why, const DecisionNames& names) {
+  if (why.figure.empty()) return {};
+  std::string text = " by " + std::string(why.figure) + ", " + std::to_string(why.value) + "; ";
+  if (!why.next) return text + "nobody else could leave";
+  return text + ModelName(names, *why.next) + " is next with " + std::to_string(why.next_value);
 }
 
 std::string Text(const EvictDecision& why, const DecisionNames& names) {
@@ -235,6 +251,7 @@ std::string Text(const EvictDecision& why, const DecisionNames& names) {
       break;
     case EvictReason::kTenant: text += ": its tenant's models take more than they may"; break;
   }
+  text += WhyIt(why, names);
   text += "; it gives " + MebibytesText(why.size);
   if (why.needed > Bytes()) text += ", " + MebibytesText(why.needed) + " were lacking";
   text += "; ";
@@ -348,6 +365,11 @@ void Fields(const LoadDecision& why, const DecisionNames& names, const Visit& vi
   visit({"reason", kReasons[static_cast<std::size_t>(why.reason)]});
   visit({"again", why.again});
   visit({"waiting", std::int64_t{why.waiting}});
+  if (why.due < Duration::Max()) visit({"due_in_ms", why.due});
+  if (why.next) {
+    visit({"next_model", std::string_view(ModelName(names, *why.next))});
+    visit({"next_due_in_ms", why.next_due});
+  }
   if (why.in_place_of) {
     visit({"in_place_of", std::string_view(ModelName(names, *why.in_place_of))});
   }
@@ -366,6 +388,14 @@ void Fields(const EvictDecision& why, const DecisionNames& names, const Visit& v
   if (why.asked) visit({"for_model", std::string_view(ModelName(names, *why.asked))});
   visit({"size_bytes", why.size.count()});
   visit({"needed_bytes", why.needed.count()});
+  if (!why.figure.empty()) {
+    visit({"figure", why.figure});
+    visit({"value", why.value});
+  }
+  if (why.next) {
+    visit({"next_model", std::string_view(ModelName(names, *why.next))});
+    visit({"next_value", why.next_value});
+  }
   if (why.unused >= Duration()) visit({"unused_ms", why.unused});
   visit({"running", std::int64_t{why.running}});
   visit({"waiting", std::int64_t{why.waiting}});

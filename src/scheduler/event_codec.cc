@@ -25,8 +25,8 @@ void VisitFields(Archive& archive, MaybeConst<RequestBounds> auto& bounds) {
 
 template <typename Archive>
 void VisitFields(Archive& archive, MaybeConst<Arrived> auto& event) {
-  auto& [at, request, tenant, model, rows, batch_key, priority, bounds, variant] = event;
-  archive(at, request, tenant, model, rows, priority, bounds, variant);
+  auto& [at, request, tenant, model, rows, batch_key, priority, bounds, variant, client_id] = event;
+  archive(at, request, tenant, model, rows, priority, bounds, variant, client_id);
   archive.Fixed(batch_key);
 }
 

@@ -79,8 +79,16 @@ class RandomFields {
   Event AnyEvent() {
     switch (random_.Below(std::variant_size_v<Event>)) {
       case 0:
-        return Arrived{Time(),   Request(), TenantId{Small()}, Model(),
-                       Signed(), Number(),  Small(),           {Span(), Span()}};
+        return Arrived{Time(),
+                       Request(),
+                       TenantId{Small()},
+                       Model(),
+                       Signed(),
+                       Number(),
+                       Small(),
+                       {Span(), Span()},
+                       std::nullopt,
+                       ClientIdHash(Coin() ? "" : "frame-17")};
       case 1: return Gone{Time(), Request()};
       case 2: return RunFinished{Time(), Run(), Span(), Size()};
       case 3: return RunFailed{Time(), Run(), Span(), Of(Code::kInternal), Coin()};
@@ -298,7 +306,7 @@ TEST_F(EventLogTest, OtherFilesAndOtherVersionsAreRefusedByName) {
   std::string other = log_;
   other[other.find('\n') + 1] = 99;
   EXPECT_EQ(EventLogReader::Open(other).status().message(),
-            "the event log has format version 99; this program reads version 5");
+            "the event log has format version 99; this program reads version 6");
 }
 
 }  // namespace

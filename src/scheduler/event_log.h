@@ -26,7 +26,7 @@ namespace cotenant {
 class Scheduler;
 
 /// Raised with every change of what the bytes mean; a reader reads its own version only.
-inline constexpr std::uint32_t kEventLogVersion = 5;
+inline constexpr std::uint32_t kEventLogVersion = 6;
 
 class EventLogWriter {
  public:

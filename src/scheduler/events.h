@@ -10,6 +10,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <variant>
 
 #include "base/bytes.h"
@@ -29,6 +30,16 @@ struct RequestBounds {
   std::int32_t accuracy = 0;  ///< No less accurate variant may answer; thousandths of points.
 };
 
+/// What is kept of the id that a client gave its request: so much that the request is found by it
+/// (FNV-1a), and few enough bits that a log spends seven bytes. Zero for none.
+constexpr std::uint64_t ClientIdHash(std::string_view id) {
+  std::uint64_t hash = 0xcbf29ce484222325ULL;
+  for (const char byte : id) {
+    hash = (hash ^ static_cast<unsigned char>(byte)) * 0x100000001b3ULL;
+  }
+  return id.empty() ? 0 : (hash >> 15) | 1;
+}
+
 /// A request was read and validated.
 struct Arrived {
   Instant at;
@@ -44,6 +55,8 @@ struct Arrived {
   RequestBounds bounds;
   /// The variant that it names, and which alone may answer. None: any within its bounds.
   std::optional<ModelId> variant = std::nullopt;
+  /// `ClientIdHash`, for whoever reads a log: it decides nothing.
+  std::uint64_t client_id = 0;
 };
 
 /// The client went away or cancelled. The request may have ended already.

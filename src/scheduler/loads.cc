@@ -126,7 +126,11 @@ void Scheduler::Body::UnloadIfDone(ModelId id) {
   if (model.running > 0 || !(model.Resident() || model.state == State::kOut)) return;
   if (!done) return Evict(id);
   COTENANT_CHECK(model.waiting == 0 && model.first_queue == kNowhere);
-  model.state = ModelRecord::State::kUnloading;
+  model.state = State::kUnloading;
+  if (Limited()) {
+    Reckon();  // Nothing is kept for its runs any more.
+    Stir();
+  }
   out_->actions.push_back(StartUnload{id});
 }
 

@@ -176,14 +176,37 @@ void Scheduler::Body::NoteLoad(ModelId id) {
       why.reason = better ? LoadReason::kBetter : LoadReason::kSmaller;
     }
   }
+  NoteTurn(model, why);
   why.size = model.memory.size;
   why.free = Limited() ? Free() : Bytes();
   why.limit = limit_;
   out_->decisions.push_back(why);
 }
 
-void Scheduler::Body::NoteEvict(ModelId id, std::optional<ModelId> asked, Bytes needed,
-                                EvictReason reason) {
+void Scheduler::Body::NoteTurn(const ModelRecord& model, LoadDecision& why) {
+  const auto offer = [&](const ModelRecord& other, Instant due) {
+    if (due == Instant::Max() || (why.next && due - now_ >= why.next_due)) return;
+    why.next = ModelId{static_cast<std::uint32_t>(&other - models_.data())};
+    why.next_due = due - now_;
+  };
+  if (why.reason == LoadReason::kControl || why.reason == LoadReason::kWaiting) {
+    if (model.memory.due < Instant::Max()) why.due = model.memory.due - now_;
+    for (const ModelId id : loads_waiting_) {
+      const ModelRecord& other = models_[ToIndex(id)];
+      if (&other != &model) offer(other, other.memory.due);
+    }
+  } else if (why.reason == LoadReason::kExpected &&
+             FirstOf(model).memory.expected < Instant::Max()) {
+    why.due = FirstOf(model).memory.expected - now_;
+    for (const ModelRecord& other : models_) {
+      if (other.family == model.family || !MayBeExpected(other) || !ExpectedNow(other)) continue;
+      offer(other, other.memory.expected);
+    }
+  }
+}
+
+EvictDecision& Scheduler::Body::NoteEvict(ModelId id, std::optional<ModelId> asked, Bytes needed,
+                                          EvictReason reason) {
   const ModelRecord& model = models_[ToIndex(id)];
   EvictDecision why;
   why.model = id;
@@ -197,6 +220,23 @@ void Scheduler::Body::NoteEvict(ModelId id, std::optional<ModelId> asked, Bytes 
   why.waiting = model.waiting;
   why.running = model.running;
   out_->decisions.push_back(why);
+  return std::get<EvictDecision>(out_->decisions.back());
+}
+
+void Scheduler::Body::NoteChoice(std::size_t place, std::size_t asked, EvictDecision& why) {
+  const LeavingFigure own = planned_by_->FigureOf(view_, place, why.needed);
+  why.figure = own.name;
+  why.value = own.value;
+  for (std::size_t i = 0; i < view_models_.size(); ++i) {
+    if (i == asked || view_models_[i].held || view_models_[i].resident == kNoVariant) continue;
+    if (std::ranges::find(plan_.changes, i, &ResidencyChange::model) != plan_.changes.end())
+      continue;
+    const std::int64_t value = planned_by_->FigureOf(view_, i, why.needed).value;
+    const bool sooner = own.most_leaves ? value > why.next_value : value < why.next_value;
+    if (why.next && !sooner) continue;
+    why.next = view_ids_[i];
+    why.next_value = value;
+  }
 }
 
 }  // namespace cotenant

@@ -157,8 +157,9 @@ TEST(Reasons, ModelsThatComeAndGoTellForWhomAndHowMuch) {
   };
   script.Crank(11'000, {loaded(11'000, 0)});
   EXPECT_EQ(Why(script, 12'000, {LoadWanted{At(12'000), ModelId{1}, Bytes::MiB(60)}}),
-            Lines{"model 0 leaves memory for model 1: lru chose it; it gives 60.0 MiB, 20.0 MiB "
-                  "were lacking; no request came for it"});
+            Lines{"model 0 leaves memory for model 1: lru chose it by ms unused, 12; nobody else "
+                  "could leave; it gives 60.0 MiB, 20.0 MiB were lacking; no request came for "
+                  "it"});
   script.Crank(13'000, {Evicted{At(13'000), ModelId{0}, {}}});
   script.Crank(23'000, {loaded(23'000, 1)});
   EXPECT_EQ(Why(script, 30'000, {script.Arrive(30'000, 1, 0)})[0],
@@ -170,6 +171,70 @@ TEST(Reasons, ModelsThatComeAndGoTellForWhomAndHowMuch) {
   EXPECT_EQ(Why(script, 32'000, {LoadFailed{At(32'000), ModelId{0}, Code::kInternal}}),
             Lines{"request 1 is refused after 2 ms: its model could not be loaded again"});
   EXPECT_FALSE(IsAbout(script.actions.decisions[0], RequestId{2}));
+}
+
+/// Three models of 40 MiB in 100, the first two in memory and used in this order.
+struct Crowded : Telling {
+  explicit Crowded(const char* residency) : Telling(Settings(residency)) {
+    Enter(1'000, 0);
+    Enter(20'000, 1);
+    Use(40'000, 1, 0);
+    Use(50'000, 2, 1);
+  }
+  static SchedulerSettings Settings(const char* residency) {
+    SchedulerSettings settings = OneSlot();
+    settings.memory = Bytes::MiB(100);
+    settings.run_peak_floor = Bytes();
+    settings.node.policies.residency = residency;
+    return settings;
+  }
+  LoadWanted Want(std::int64_t us, std::uint32_t model) {
+    return {At(us), ModelId{model}, Bytes::MiB(40)};
+  }
+  void Enter(std::int64_t us, std::uint32_t model) {
+    Crank(us, {Want(us, model)});
+    // The first one is cheap to load again.
+    const Duration took = model == 0 ? Us(5'000) : Us(10'000);
+    Crank(us + 10'000,
+          {LoadFinished{At(us + 10'000), ModelId{model}, {}, took, {}, Bytes::MiB(40)}});
+  }
+  void Use(std::int64_t us, std::uint64_t request, std::uint32_t model) {
+    Crank(us, {Arrive(us, request, model)});
+    Crank(us + 100, {Finish(us + 100, request - 1, Us(100))});
+    Crank(us + 200, {ReplyWritten{At(us + 200), RequestId{request}}});
+  }
+};
+
+TEST(Reasons, AnEvictionNamesWhatWasComparedAndWhoWasSpared) {
+  Crowded by_use("lru");
+  const Lines lines = Why(by_use, 3'000'000, {by_use.Want(3'000'000, 2)});
+  ASSERT_EQ(lines.size(), 1U);
+  EXPECT_NE(lines[0].find("lru chose it by ms unused, 2960; model 1 is next with 2950;"),
+            std::string::npos)
+      << lines[0];
+  const auto& why = std::get<EvictDecision>(by_use.actions.decisions[0]);
+  EXPECT_EQ(why.model, ModelId{0});
+  EXPECT_EQ(why.next, ModelId{1});
+
+  Crowded by_credit("greedy-dual");
+  Why(by_credit, 3'000'000, {by_credit.Want(3'000'000, 2)});
+  const auto& credit = std::get<EvictDecision>(by_credit.actions.decisions[0]);
+  EXPECT_EQ(credit.figure, "credit");
+  EXPECT_EQ(credit.model, ModelId{0});
+  EXPECT_GT(credit.value, 0);
+  EXPECT_GT(credit.next_value, credit.value);
+}
+
+TEST(Reasons, ALoadNamesWhoseTurnIsNext) {
+  Telling script;
+  const Lines lines =
+      Why(script, 30, {LoadWanted{At(10), ModelId{0}}, LoadWanted{At(20), ModelId{1}}});
+  EXPECT_EQ(lines,
+            Lines{"model 0 is loaded: it was asked for; due 0.02 ms ago, before model 1, due "
+                  "0.01 ms ago"});
+  const auto& why = std::get<LoadDecision>(script.actions.decisions[0]);
+  EXPECT_EQ(why.next, ModelId{1});
+  EXPECT_GT(why.next_due, why.due);
 }
 
 }  // namespace

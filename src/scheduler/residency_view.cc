@@ -251,6 +251,7 @@ std::size_t Scheduler::Body::FillView(const ModelRecord* asked, bool others_wait
   view_.forecast_is_poor = score_.poor();
   plan_.changes.clear();
   plan_.chosen = kNoVariant;
+  planned_by_ = residency_;
   return place;
 }
 
@@ -281,7 +282,8 @@ bool Scheduler::Body::TakeAway(std::size_t asked, Bytes needed, EvictReason why)
     const ModelId id = view_ids_[change.model];
     if (out_->with_reasons) {
       const bool known = aim_ != kNoModelId;
-      NoteEvict(id, known ? std::optional(aim_) : std::nullopt, needed, why);
+      NoteChoice(change.model, asked,
+                 NoteEvict(id, known ? std::optional(aim_) : std::nullopt, needed, why));
     }
     Leave(id);
   }
@@ -296,6 +298,7 @@ bool Scheduler::Body::Suffices() {
 
 void Scheduler::Body::PlanLeastRecentlyUsed(Bytes needed) {
   plan_.changes.clear();
+  planned_by_ = &ResidencyLru();
   for (Bytes freed; freed < needed;) {
     std::size_t oldest = kNotInView;
     for (std::size_t i = 0; i < view_models_.size(); ++i) {

@@ -6,6 +6,7 @@
 /// its own.
 
 #include <algorithm>
+#include <utility>
 
 #include "scheduler/body.h"
 
@@ -79,6 +80,8 @@ bool Scheduler::Body::TakeFromTenant(TenantId tenant, const ModelRecord* but, By
   bool later = false;
   while (lacking > Bytes()) {
     ModelId oldest = kNoModelId;
+    ModelId next = kNoModelId;
+    const auto used = [this](ModelId id) { return FirstOf(models_[ToIndex(id)]).memory.last_used; };
     for (std::size_t i = 0; i < models_.size(); ++i) {
       const ModelRecord& model = models_[i];
       if (CappedUser(model) != tenant || (but != nullptr && model.family == but->family)) continue;
@@ -89,13 +92,23 @@ bool Scheduler::Body::TakeFromTenant(TenantId tenant, const ModelRecord* but, By
       }
       later = later || model.state == ModelRecord::State::kLoading;
       if (!here || Holds(model, true)) continue;
-      const bool older =
-          oldest == kNoModelId ||
-          FirstOf(model).memory.last_used < FirstOf(models_[ToIndex(oldest)]).memory.last_used;
-      if (older) oldest = ModelId{static_cast<std::uint32_t>(i)};
+      const ModelId id{static_cast<std::uint32_t>(i)};
+      if (oldest == kNoModelId || used(id) < used(oldest)) {
+        next = std::exchange(oldest, id);
+      } else if (next == kNoModelId || used(id) < used(next)) {
+        next = id;
+      }
     }
     if (oldest == kNoModelId) return later;
-    if (out_->with_reasons) NoteEvict(oldest, std::nullopt, lacking, EvictReason::kTenant);
+    if (out_->with_reasons) {
+      EvictDecision& why = NoteEvict(oldest, std::nullopt, lacking, EvictReason::kTenant);
+      why.figure = "ms unused";
+      why.value = (now_ - used(oldest)).nanoseconds() / 1'000'000;
+      if (next != kNoModelId) {
+        why.next = next;
+        why.next_value = (now_ - used(next)).nanoseconds() / 1'000'000;
+      }
+    }
     lacking -= models_[ToIndex(oldest)].memory.held;
     Leave(oldest);
   }

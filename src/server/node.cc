@@ -177,6 +177,7 @@ Status Node::Submit(Lane& lane, InferCall& call) {
   arrived.batch_key = resolved->batch_key;
   arrived.priority = call.priority;
   arrived.bounds = call.bounds;
+  arrived.client_id = ClientIdHash(call.id);
   if (!call.variant.empty()) arrived.variant = call.served->FindVariant(call.variant)->id();
   if (!call.served->variants().empty()) body_->StayInSequence(call, arrived);
   lane.events_.push_back(arrived);

@@ -17,7 +17,9 @@ Checker::Checker(const SchedulerSettings& settings)
 
 void Checker::UsePolicies() {
   const PolicyChoice& policies = settings_.node.policies;
-  order_ = FindDispatch(policies.dispatch).value()->properties().order;
+  const PolicyProperties dispatch = FindDispatch(policies.dispatch).value()->properties();
+  order_ = dispatch.order;
+  starvation_free_ = dispatch.starvation_free;
   const BatchingPolicy* const batching = FindBatching(policies.batching).value();
   batching_holds_ = batching == nullptr || !batching->properties().work_conserving;
 }
@@ -63,7 +65,7 @@ void Checker::Take(const Event& event) {
   if (const auto* arrived = std::get_if<Arrived>(&event)) {
     Arrive(*arrived);
   } else if (const auto* finished = std::get_if<RunFinished>(&event)) {
-    EndRun(finished->run, finished->peak);
+    EndRun(finished->run, finished->ran_for, finished->peak);
   } else if (const auto* written = std::get_if<ReplyWritten>(&event)) {
     const std::uint32_t* const index = request_by_id_.Find(written->request);
     if (index == nullptr || !requests_[*index].ended) return;
@@ -72,7 +74,7 @@ void Checker::Take(const Event& event) {
   } else if (const auto* gone = std::get_if<Gone>(&event)) {
     GoAway(gone->request);
   } else if (const auto* failed = std::get_if<RunFailed>(&event)) {
-    EndRun(failed->run, {});
+    EndRun(failed->run, failed->ran_for, {});
   } else if (std::holds_alternative<Woken>(event)) {
     wake_.reset();
   } else {
@@ -92,6 +94,7 @@ void Checker::Arrive(const Arrived& event) {
   request.rows = event.rows;
   request.batch_key = event.batch_key;
   request.sequence = sequence_;
+  request.taken = now_;
   const auto& tenants = settings_.node.tenants;
   Duration bound = event.bounds.latency;
   if (bound == Duration() && ToIndex(event.tenant) < tenants.size()) {
@@ -109,14 +112,31 @@ void Checker::Arrive(const Arrived& event) {
                      (model.settings.batching && model.settings.window.preserve_ordering);
   CountWaiting(request, model, 1);
   ++accepted_;
+  if (starvation_free_) List(index, model);
   if (!OneOrder(model) || model.variants.size() > 1) return;
   request.ordered = true;
+  PlaceInOrder(request, model);
+}
+
+void Checker::PlaceInOrder(const Request& request, Model& model) {
   if (order_ == OrderKept::kTenant || order_ == OrderKept::kAny) return;
   const bool by_arrival = order_ == OrderKept::kArrival ||
                           (model.settings.batching && model.settings.window.preserve_ordering);
   const std::int64_t rank = by_arrival ? 0 : request.deadline.nanoseconds();
+  // Those that ended waiting stay in the heap until they come first; not more of them than others.
+  constexpr std::size_t kPlacesLeast = 64;
+  if (model.order.size() >= kPlacesLeast && model.order.size() > 2 * model.live) {
+    std::erase_if(model.order, [this](const Place& place) { return !Waits(place); });
+    std::make_heap(model.order.begin(), model.order.end());
+  }
   model.order.push_back({rank, request.sequence, request.id});
   std::push_heap(model.order.begin(), model.order.end());
+}
+
+bool Checker::Waits(const Place& place) {
+  const Request* const waiting = Find(place.request);
+  return waiting != nullptr && waiting->sequence == place.sequence && !waiting->ended &&
+         waiting->starts == 0;
 }
 
 void Checker::GoAway(RequestId id) {
@@ -124,7 +144,7 @@ void Checker::GoAway(RequestId id) {
   if (request != nullptr && !request->ended) request->gone = true;
 }
 
-void Checker::EndRun(RunId id, Bytes peak) {
+void Checker::EndRun(RunId id, Duration ran_for, Bytes peak) {
   const std::uint32_t* const found = run_by_id_.Find(id);
   if (found == nullptr) return;
   const std::uint32_t index = *found;
@@ -137,8 +157,12 @@ void Checker::EndRun(RunId id, Bytes peak) {
     // Until the same crank's reply, or its second run.
     CountWaiting(*request, ModelOf(request->model), 1);
   }
+  CountServed(run, ran_for);
   --model.running;
-  model.peak = std::max(model.peak, peak);
+  if (peak > model.peak) {
+    model.peak = peak;
+    account_moved_ = grew_ = true;
+  }
   bool frees = run.chain == kNowhere;
   if (!frees && --chains_[run.chain].runs == 0) {
     frees = chains_[run.chain].slot >= 0;
@@ -190,6 +214,7 @@ void Checker::TakeControl(const Event& event) {
   } else if (const auto* less = std::get_if<MemoryChanged>(&event)) {
     const Bytes least(settings_.run_peak_floor.count() * settings_.slots);
     limit_ = std::min(std::max(less->memory, least), settings_.memory);
+    account_moved_ = grew_ = true;
   } else if (const auto* changed = std::get_if<SettingsChanged>(&event)) {
     settings_.node = changed->settings;
     settings_changed_ = crank_;
@@ -201,6 +226,7 @@ void Checker::TakeControl(const Event& event) {
     }
     for (std::uint32_t index = 0; index < requests_.places(); ++index) {
       requests_[index].ordered = false;
+      Unlist(requests_[index]);
     }
   }
 }
@@ -339,6 +365,7 @@ Checker::Request* Checker::CheckMember(const StartRun& start, RequestId member, 
     CheckOrder(*request, models_[ToIndex(start.model)]);
   }
   CountWaiting(*request, ModelOf(request->model), -1);
+  Unlist(*request);
   request->running = true;
   ++request->starts;
   Expect(request->starts <= 2, [&] { return "third run of " + name(); });
@@ -374,10 +401,7 @@ void Checker::CheckOrder(Request& request, Model& model) {
       model.order.pop_back();
       return;
     }
-    const Request* const waiting = Find(first.request);
-    const bool waits = waiting != nullptr && waiting->sequence == first.sequence &&
-                       !waiting->ended && waiting->starts == 0;
-    if (waits) return Expect(false, overtaken);
+    if (Waits(first)) return Expect(false, overtaken);
     std::pop_heap(model.order.begin(), model.order.end());
     model.order.pop_back();
   }
@@ -408,6 +432,7 @@ void Checker::CheckSlots(const StartRun& start, Run& run) {
   const bool free = slot < slot_taken_.size() && !slot_taken_[slot] && taken_ <= settings_.slots;
   Expect(free, [&] { return name() + " takes a slot that is not free"; });
   if (slot < slot_taken_.size()) slot_taken_[slot] = true;
+  CheckStarved(run);
 }
 
 void Checker::CheckEnd(RequestId id, Request* request, End end, bool by_reject) {
@@ -425,6 +450,7 @@ void Checker::CheckEnd(RequestId id, Request* request, End end, bool by_reject) 
   Expect(!with_run || !request->gone, [&] { return "reply after cancellation to " + name(); });
   Model& model = ModelOf(request->model);
   if (!request->ended && !request->running) CountWaiting(*request, model, -1);
+  Unlist(*request);
   request->ended = true;
   --model.live;
   ++ends_[static_cast<std::size_t>(end)];

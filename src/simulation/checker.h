@@ -9,9 +9,11 @@
 /// the batching policy may hold it and a wake-up is set; nothing is loaded, evicted or unloaded
 /// twice or too early, and no run begins on a model that is not in memory; no load begins without
 /// room for it, no model with waiting requests stays out of memory for long, and of its variants
-/// one is there, which answers only those whose bounds it meets. What holds by
-/// declaration: the order that the dispatch policy says it keeps. A crank costs a few operations
-/// per event and action, so that it runs along always.
+/// one is there, which answers only those whose bounds it meets; the brain's account of memory is
+/// that of the models, is never negative, and is beyond its limit only after models, runs or other
+/// programs took more than was expected. What holds by declaration: the order that the dispatch
+/// policy says it keeps, and that it starves nobody. A crank costs a few operations per event and
+/// action, so that it runs along always; memory grows with what is under way, not with what was.
 
 #include <cstdint>
 #include <optional>
@@ -31,6 +33,8 @@ class Checker {
   explicit Checker(const SchedulerSettings& settings);
 
   void Crank(Instant now, std::span<const Event> events, const ActionList& actions);
+  /// The brain's account after the crank. Looked at only while memory is limited.
+  void Ledger(const MemoryFacts& facts);
   /// After the last crank: has everything ended, and do the brain's own counts agree?
   void Finish(const EndCounts& counts);
 
@@ -59,6 +63,13 @@ class Checker {
     bool cold = false;      ///< Its model was not in memory when it arrived.
     bool ordered = false;   ///< Its model's order holds for it.
     bool may_wait = false;  ///< It may wait beside a free slot, for its model's sake.
+    Instant taken;
+    // Of those that a policy which declares it may not starve: a list, by arrival.
+    bool listed = false;
+    std::uint32_t older = kNowhere;
+    std::uint32_t newer = kNowhere;
+    Duration served_before;
+    Duration own_before;  ///< Of that, its tenant's.
     /// Which variants may answer: into `Model::wants`. None: its model has one only.
     std::uint32_t wants = kNowhere;
   };
@@ -128,8 +139,9 @@ class Checker {
 
   void Take(const Event& event);
   void Arrive(const Arrived& event);
+  void PlaceInOrder(const Request& request, Model& model);
   void GoAway(RequestId request);
-  void EndRun(RunId run, Bytes peak);
+  void EndRun(RunId run, Duration ran_for, Bytes peak);
   void TakeControl(const Event& event);
   void Check(const Action& action, const ActionList& actions);
   void CheckLoad(ModelId model);
@@ -179,7 +191,14 @@ class Checker {
   /// The member, or null.
   Request* CheckMember(const StartRun& start, RequestId member, std::uint64_t key);
   void CheckOrder(Request& request, Model& model);
+  bool Waits(const Place& place);
   void CheckSlots(const StartRun& start, Run& run);
+  // checker_starvation.cc
+  void List(std::uint32_t index, const Model& model);
+  void Unlist(Request& request);
+  void CountServed(const Run& run, Duration ran_for);
+  void CheckStarved(const Run& run);
+  bool Starves(const Request& oldest, const Request& began) const;
   /// `request` is the record of `id`, or null.
   void CheckEnd(RequestId id, Request* request, End end, bool by_reject);
   void CheckIdle();
@@ -208,6 +227,7 @@ class Checker {
 
   SchedulerSettings settings_;
   OrderKept order_ = OrderKept::kAny;
+  bool starvation_free_ = false;
   bool batching_holds_ = false;
   Instant now_;
   std::uint64_t sequence_ = 0;
@@ -233,6 +253,14 @@ class Checker {
   std::vector<ModelId> several_;  ///< The first of models that had several variants.
   std::int32_t changing_ = 0;     ///< Models with two variants in memory.
   std::vector<Bytes> peaks_;
+  bool account_moved_ = false;  ///< Since the ledger was last looked at.
+  bool grew_ = false;           ///< Models or runs took more than before, or other programs did.
+  MemoryFacts ledger_;          ///< As last seen.
+  std::uint32_t oldest_ = kNowhere;  ///< Of the list of requests that may not starve.
+  std::uint32_t newest_ = kNowhere;
+  Duration longest_run_;
+  Duration served_;  ///< Device time of runs that ended, while tenants share by weights.
+  std::vector<Duration> served_by_tenant_;
   std::uint64_t ends_[5] = {};
   std::uint64_t accepted_ = 0;
   std::vector<ModelId> unloads_;  ///< Begun in this crank.

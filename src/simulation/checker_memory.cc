@@ -25,6 +25,7 @@ void Checker::NoteOut(Model& model) {
 
 void Checker::SetState(Model& model, Model::State state) {
   using State = Model::State;
+  account_moved_ = true;
   Model* const first = FirstOf(model);
   if (first != nullptr) waiting_out_ -= OutOf(*first);
   if (model.state != State::kReady) waiting_out_ -= model.waiting;
@@ -143,6 +144,30 @@ void Checker::EndLoad(Model& model, const LoadFinished& event) {
   model.size = model.held = event.anonymous + event.mapped;
   model.peak = std::max(model.peak, event.run_peak);
   model.load_takes_max = std::max(model.load_takes_max, now_ - model.load_began);
+  grew_ = true;
+}
+
+void Checker::Ledger(const MemoryFacts& facts) {
+  if (!Limited()) return;
+  const bool same = facts.models == ledger_.models && facts.reserve == ledger_.reserve &&
+                    facts.free == ledger_.free && facts.left == ledger_.left;
+  if (same && !account_moved_) return;
+  Expect(facts.models >= Bytes() && facts.reserve >= Bytes(),
+         [] { return std::string("the account of memory is negative"); });
+  Expect(facts.limit == settings_.memory && facts.left == limit_ &&
+             facts.free == facts.left - facts.models - facts.reserve,
+         [] { return std::string("the account of memory does not add up"); });
+  // What several loads take at once depends on their order.
+  const Bytes taken = loading_ > 1 ? facts.models + facts.reserve : Taken();
+  Expect(facts.models + facts.reserve == taken, [&] {
+    return "the account of memory says " + std::to_string((facts.models + facts.reserve).count()) +
+           " bytes, but models and runs take " + std::to_string(taken.count());
+  });
+  Expect(facts.free >= Bytes() || facts.free >= ledger_.free || grew_, [&] {
+    return "memory is given out " + std::to_string(-facts.free.count()) + " bytes beyond its limit";
+  });
+  ledger_ = facts;
+  account_moved_ = grew_ = false;
 }
 
 Bytes Checker::Taken() {

@@ -82,6 +82,7 @@ Played Play(std::uint64_t seed, const SimulationSettings& settings) {
   Played played;
   node.Observe([&](Instant now, std::span<const Event> events, const ActionList& actions) {
     checker.Crank(now, events, actions);
+    checker.Ledger(node.scheduler().Memory());
     played.Count(actions);
     for (const Event& event : events) {
       const auto* const failed = std::get_if<LoadFailed>(&event);

@@ -95,7 +95,10 @@ SimulationReport Simulator::Body::Run() {
 
 void Simulator::Body::Crank() {
   scheduler_.Crank(now_, events_, actions_);
-  if (options_.checked) checker_.Crank(now_, events_, actions_);
+  if (options_.checked) {
+    checker_.Crank(now_, events_, actions_);
+    checker_.Ledger(scheduler_.Memory());
+  }
   for (const Observer& observer : observers_) observer(now_, events_, actions_);
   events_.clear();
   CarryOut();

@@ -9,8 +9,9 @@ all the time, under the same faults, and the process has to stay within its budg
 runs in a memory cgroup of its own, whose limit is the budget and a twentieth.
 
 At the end every request that the server accepted must have exactly one end in its metrics (and in what it says when it
-drains), and every client that lived must have got exactly one reply, its own, to each request that was answered. Prints a
-line per sum and ends with 1 if one is wrong. Everything runs on this machine's loopback.
+drains), and every client that lived must have got exactly one reply, its own, to each request that was answered. What
+each life of the server recorded must replay byte for byte. Prints a line per sum and ends with 1 if one is wrong.
+Everything runs on this machine's loopback.
 """
 
 import argparse
@@ -145,6 +146,8 @@ class Chaos:
         self.expect("no reply that the server did not count", counts[200] + counts["OK"] <= replied,
                     f"{counts[200] + counts['OK']} received, {replied} counted")
         self.expect("time", took <= options.seconds_max, f"{took:.0f} s")
+        for status, said in self.server.replays():
+            self.expect("replayed", status == 0, said)
         self.check_memory(counts)
         for problem in self.problems:
             print("PROBLEM", problem)

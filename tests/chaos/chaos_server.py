@@ -76,6 +76,7 @@ class Server:
         self.peaks, self.faults = [], []  # Of each life: most resident bytes, and pages read from disk.
         self.http, self.grpc, self.metrics = free_ports(3)
         self.log = repository.parent / "server.log"
+        self.events = []  # Of each life: what its scheduler was told and answered.
         self.process = None
         self.away = []  # [begin, end] of each drain and the start after it.
         # (model, begin, end) of each reload: a model that is out of memory cannot come back from files that were
@@ -83,12 +84,14 @@ class Server:
         self.replaced = []
 
     def start(self):
+        self.events.append(self.repository.parent / f"life-{len(self.events) + 1}.events")
         with open(self.log, "ab") as log:
             self.process = subprocess.Popen(
                 [COTENANT, "serve", f"--model-repository={self.repository}", f"--http-port={self.http}",
                  f"--grpc-port={self.grpc}", f"--metrics-port={self.metrics}", "--model-control-mode=explicit",
                  *(f"--load-model={model}" for model in self.models), "--exit-timeout-secs=10",
                  f"--in-flight-bytes-max={IN_FLIGHT_BYTES_MAX}", f"--state-dir={self.repository.parent}",
+                 f"--record={self.events[-1]}", "--record-max-bytes=32MiB",
                  *([f"--memory={self.memory}"] if self.memory else [])],
                 stdout=log, stderr=log, start_new_session=True, preexec_fn=self.group and self.group.enter)
         for _ in range(600):
@@ -118,6 +121,14 @@ class Server:
             status = self.process.wait()
         self.away.append([started, time.monotonic()])
         return status, time.monotonic() - started
+
+    def replays(self):
+        """What `cotenant simulate --replay` says of each log that is there, with its exit status."""
+        for log in self.events:
+            for part in (log.with_name(log.name + ".1"), log):
+                if part.exists():
+                    done = subprocess.run([COTENANT, "simulate", "--replay", str(part)], capture_output=True, text=True)
+                    yield done.returncode, (done.stdout + done.stderr).strip().replace(str(part), part.name)
 
     def away_at(self, moment, model):
         return (any(begin <= moment <= end + 0.1 for begin, end in self.away) or

@@ -74,6 +74,23 @@ def test_the_result_has_its_keys(measured):
     assert set(result["wall"]) == {"started", "took_s", "host_steal_percent", "others_percent"}
 
 
+def test_what_shapes_cost_is_measured_side_by_side_and_the_first_is_kept(tmp_path):
+    name = "identity_fp32"
+    shutil.copytree(harness.PROJECT / "tests/models" / name, tmp_path / "models" / name)
+    shapes = ["4", "400000", "8"]
+    done = profile(tmp_path / "models", "--batch=1", "--seconds=0.5", "--no-node", f"--state-dir={tmp_path}",
+                   f"--json={tmp_path}/result.json", *(f"--shape={name}/in={shape}" for shape in shapes))
+    assert done.returncode == 0, done.stderr
+    model = json.loads((tmp_path / "result.json").read_text())["models"][0]
+    measured = [model, *model["other_shapes"]]
+    assert [row["inputs"] for row in measured] == [f"in [1,{shape}]" for shape in shapes]
+    assert all(row["inputs"] in done.stdout for row in measured)
+    least = [row["runs"][0]["alone"]["min_ns"] for row in measured]
+    assert least[1] > least[0] and measured[1]["request_bytes"] > measured[0]["request_bytes"]
+    kept = json.loads((tmp_path / "profile.json").read_text())["models"][0]["runs"][0]["alone_ns"]
+    assert kept[0] == least[0]
+
+
 def test_the_profile_is_kept_in_all_three_places(measured):
     kept = [json.loads(path.read_text()) for path in
             (measured / "state/profile.json", measured / "models/mlp/profile.json", measured / "mlp.json")]

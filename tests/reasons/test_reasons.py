@@ -62,6 +62,11 @@ def recorded(tmp_path_factory):
         urllib.request.urlopen(request, timeout=30).read()
     playing.communicate(timeout=60)
     decisions = json.loads(urllib.request.urlopen(f"{url}/cotenant/v1/decisions?last=100000", timeout=30).read())
+    for name in ["frame-17", "frame-18", "frame-18"]:
+        turns = {"name": "turns", "datatype": "INT64", "shape": [1], "data": [8]}
+        body = {"id": name, "parameters": {"tenant": "shop"}, "inputs": [turns]}
+        request = urllib.request.Request(f"{url}/v2/models/slow/infer", data=json.dumps(body).encode())
+        assert json.loads(urllib.request.urlopen(request, timeout=30).read())["id"] == name
     with pytest.raises(urllib.error.HTTPError) as wrong:
         urllib.request.urlopen(f"{url}/cotenant/v1/decisions?last=many", timeout=10)
     assert wrong.value.code == 400 and "last" in wrong.value.read().decode()
@@ -112,6 +117,26 @@ def test_the_story_of_a_request_is_told_from_the_log(recorded, tmp_path):
     assert missing.returncode != 0 and "request 1 " in missing.stderr
 
 
+def test_a_request_is_found_in_a_log_by_the_id_that_its_client_gave(recorded, tmp_path):
+    log, _, _ = recorded
+
+    def explained(name):
+        outcome = cotenant("explain", log, f"--request={name}", "--json", tmp_path / "story.json")
+        assert outcome.returncode == 0, outcome.stderr
+        return outcome.stdout, json.loads((tmp_path / "story.json").read_text())
+
+    text, one = explained("frame-17")
+    assert "its answer is written" in text and one["asked"] == "frame-17" and one["story"]
+    assert explained(one["request"])[1]["story"] == one["story"]
+    text, several = explained("frame-18")
+    assert "2 requests have the id 'frame-18'" in text and "story" not in several
+    numbers = [row["request"] for row in several["requests"]]
+    assert len(set(numbers)) == 2 and all(str(number) in text for number in numbers)
+    assert [row["model"] for row in several["requests"]] == ["slow", "slow"]
+    missing = cotenant("explain", log, "--request=frame-19")
+    assert missing.returncode == 1 and "request frame-19 does not arrive" in missing.stderr
+
+
 def test_the_recorded_load_is_simulated_under_another_policy(recorded, tmp_path):
     log, _, result = recorded
     outcome = cotenant("trace", log, "--output", tmp_path / "load.csv", "--scenario", tmp_path / "load.toml", "--json",
@@ -133,8 +158,8 @@ def test_the_recorded_load_is_simulated_under_another_policy(recorded, tmp_path)
     (["trace", "LOG", "--profile=p.json"], "--profile is the scenario's"),
     (["trace", "nowhere.log"], "nowhere.log"),
     (["trace", __file__], "log 1: offset 0: this is not an event log"),
-    (["explain", "LOG"], "expected --request=N"),
-    (["explain", "--request=1"], "give one event log and a request's number"),
+    (["explain", "LOG"], "expected --request=ID"),
+    (["explain", "--request=1"], "give one event log and a request's id"),
     (["policies", "edf"], "give no words, flags only"),
 ])
 def test_wrong_use_is_answered_by_name(recorded, words, expected):

@@ -29,6 +29,7 @@ import samples
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 DEPS = pathlib.Path(os.environ.get("COTENANT_DEPS", ROOT / ".deps"))
+BEGAN = time.time()
 
 
 class Caller:
@@ -302,6 +303,10 @@ def main():
             "memory": server.memory() | {"shipped_bytes": shipped, "cost": cost},
             "cpus": len(os.sched_getaffinity(0)),
             "machine": platform.machine(),
+            "wall": {
+                "started": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(BEGAN)),
+                "took_s": round(time.time() - BEGAN, 1),
+            },
         }
         pathlib.Path(options.json).write_text(json.dumps(report, indent=2) + "\n")
     wrong = [name for name, row in rows.items() if not row["right"]]

@@ -7,6 +7,7 @@
 #include <optional>
 #include <vector>
 
+#include "apps/cotenant/result_json.h"
 #include "apps/cotenant/run_report.h"
 #include "config/command_flags.h"
 #include "config/run_result_file.h"
@@ -236,7 +237,7 @@ int Compare(std::span<const std::string> arguments) {
   const Comparison comparison(*a, *b);
   std::fputs(comparison.Text().c_str(), stdout);
   if (!json.empty()) {
-    const Status status = WriteTextFile(json, comparison.JsonText());
+    const Status status = WriteResultJson(json, comparison.JsonText());
     if (!status.ok()) return Fail(1, status.message());
   }
   return 0;

@@ -1,6 +1,6 @@
 #pragma once
 
-/// `cotenant explain LOG --request N`: one request's life, told from an event log.
+/// `cotenant explain LOG --request ID`: one request's life, told from an event log.
 
 #include <span>
 #include <string>

@@ -7,13 +7,13 @@
 #include "apps/cotenant/cpu_name.h"
 #include "apps/cotenant/fit_plan.h"
 #include "apps/cotenant/memory_plan.h"
+#include "apps/cotenant/result_json.h"
 #include "apps/cotenant/run_report.h"
 #include "apps/cotenant/usable_cpus.h"
 #include "config/command_flags.h"
 #include "config/directory_source.h"
 #include "config/profile_file.h"
 #include "config/profile_store.h"
-#include "config/run_result_file.h"
 #include "config/scenario_file.h"
 #include "config/state_dir.h"
 #include "execution/onnx/onnx_backend.h"
@@ -283,7 +283,7 @@ int Compute(const Settings& settings, const std::string& repository) {
   const Bytes request_max = WithinBudget(*options, report->asked.budget).body_max;
   std::fputs(Tables(*report, request_max).c_str(), stdout);
   if (!settings.json.empty()) {
-    const Status written = WriteTextFile(settings.json, ReportJson(*report, request_max));
+    const Status written = WriteResultJson(settings.json, ReportJson(*report, request_max));
     if (!written.ok()) return Fail(1, written.message());
   }
   return report->asked.budget.total < report->budget_min ? 1 : 0;

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "apps/cotenant/live_report.h"
+#include "apps/cotenant/result_json.h"
 #include "apps/cotenant/run_report.h"
 #include "apps/cotenant/usable_cpus.h"
 #include "client/load_run.h"
@@ -312,7 +313,7 @@ Status Compare(const LiveOptions& options) {
   }
   std::fputs(LiveTables(*models, outcomes).c_str(), stdout);
   return options.json.empty() ? Status()
-                              : WriteTextFile(options.json, LiveJson(*models, outcomes, options));
+                              : WriteResultJson(options.json, LiveJson(*models, outcomes, options));
 }
 
 }  // namespace

@@ -7,6 +7,7 @@
 #include <cstdio>
 #include <vector>
 
+#include "apps/cotenant/result_json.h"
 #include "apps/cotenant/run_report.h"
 #include "client/http_get.h"
 #include "client/load_run.h"
@@ -178,7 +179,7 @@ int Load(std::span<const std::string> arguments) {
               result->wall->url.c_str(), RunTables(*result).c_str(),
               GeneratorText(*result, settings.connections_max).c_str());
   if (!settings.json.empty()) {
-    const Status status = WriteTextFile(settings.json, RunResultJson(*result));
+    const Status status = WriteResultJson(settings.json, RunResultJson(*result));
     if (!status.ok()) return Fail(1, status.message());
   }
   if (settings.expect && !AllHeld(result->expectations)) return 1;

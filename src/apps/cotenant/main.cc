@@ -42,7 +42,7 @@ constexpr Command kCommands[] = {
     {"load", "SCENARIO", "play a scenario's load against a server", Load},
     {"compare", "RUN_A RUN_B", "two result files side by side", Compare},
     {"policies", "", "every policy: what it does, what it declares", Policies},
-    {"explain", "LOG --request=N", "one request's life, told from a recorded log", Explain},
+    {"explain", "LOG --request=ID", "one request's life, told from a recorded log", Explain},
     {"reproduce", "edge-multiai", "a paper's experiments, every policy beside its figures",
      Reproduce},
     {"trace", "LOG", "a recorded log's arrivals, to play under other policies", Trace},

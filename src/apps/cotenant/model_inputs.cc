@@ -1,6 +1,7 @@
 #include "apps/cotenant/model_inputs.h"
 
 #include <algorithm>
+#include <map>
 #include <nlohmann/json.hpp>
 
 #include "client/model_metadata.h"
@@ -24,6 +25,28 @@ InputChoice WithSample(InputChoice choice, const ModelConfig& config) {
 }
 
 }  // namespace
+
+std::size_t InputChoice::Choices() const {
+  std::map<std::string_view, std::size_t> counts;
+  std::size_t most = 1;
+  for (const auto& [name, shape] : shapes) most = std::max(most, ++counts[name]);
+  return most;
+}
+
+InputChoice InputChoice::Choice(std::size_t number) const {
+  InputChoice one;
+  one.files = files;
+  std::map<std::string_view, std::size_t> counts;
+  for (const auto& [name, shape] : shapes) {
+    const auto chosen = std::ranges::find(one.shapes, name, &std::pair<std::string, Shape>::first);
+    if (chosen == one.shapes.end()) {
+      one.shapes.emplace_back(name, shape);
+    } else if (++counts[name] <= number) {
+      chosen->second = shape;
+    }
+  }
+  return one;
+}
 
 Result<ModelInputs> ModelInputs::Make(const ServedModel& model, const InputChoice& given,
                                       std::int64_t open_dimension, std::int32_t rows_max) {

@@ -16,6 +16,11 @@ namespace cotenant {
 
 /// What the command line says of one model's inputs, by their names.
 struct InputChoice {
+  /// An input that has several shapes is measured with each of them, one choice after another.
+  std::size_t Choices() const;
+  /// Every input with one shape: of several that one, or the last.
+  InputChoice Choice(std::size_t number) const;
+
   std::vector<std::pair<std::string, Shape>> shapes;  ///< As in config.pbtxt: without the rows.
   std::vector<std::pair<std::string, std::string>> files;  ///< Raw little-endian values.
 };

@@ -4,8 +4,8 @@
 #include <cstdio>
 #include <nlohmann/json.hpp>
 
+#include "apps/cotenant/result_json.h"
 #include "config/command_flags.h"
-#include "config/run_result_file.h"
 #include "policy/policy_table.h"
 
 namespace cotenant {
@@ -73,7 +73,7 @@ int Policies(std::span<const std::string> arguments) {
   if (line.exit) return *line.exit;
   std::fputs(Table().c_str(), stdout);
   if (json.empty()) return 0;
-  if (const Status status = WriteTextFile(json, Json()); !status.ok()) {
+  if (const Status status = WriteResultJson(json, Json()); !status.ok()) {
     return FailCommand(kUsage, 1, status.message());
   }
   return 0;

@@ -12,11 +12,11 @@
 
 #include "apps/cotenant/cpu_name.h"
 #include "apps/cotenant/prepare_network.h"
+#include "apps/cotenant/result_json.h"
 #include "config/command_flags.h"
 #include "config/directory_source.h"
 #include "config/memory_option.h"
 #include "config/network_hash.h"
-#include "config/run_result_file.h"
 #include "config/state_dir.h"
 #include "execution/onnx/onnx_backend.h"
 
@@ -303,7 +303,7 @@ int Prepare(std::span<const std::string> arguments) {
               rows.size() - failed - there, there, failed, cache.c_str());
   int code = failed == 0 ? 0 : 1;
   if (!settings.json.empty()) {
-    const Status written = WriteTextFile(settings.json, TableJson(rows, store));
+    const Status written = WriteResultJson(settings.json, TableJson(rows, store));
     if (!written.ok()) code = Fail(1, written.message());
   }
   if (stop_asked != 0) code = Fail(1, "stopped; what was prepared until then is kept");

@@ -15,13 +15,13 @@
 #include "apps/cotenant/cpu_name.h"
 #include "apps/cotenant/profile_from_log.h"
 #include "apps/cotenant/profile_report.h"
+#include "apps/cotenant/result_json.h"
 #include "apps/cotenant/usable_cpus.h"
 #include "client/host_cpu.h"
 #include "config/command_flags.h"
 #include "config/directory_source.h"
 #include "config/profile_file.h"
 #include "config/profile_store.h"
-#include "config/run_result_file.h"
 #include "config/state_dir.h"
 #include "execution/onnx/onnx_backend.h"
 #include "protocol/server_facts.h"
@@ -134,7 +134,8 @@ std::vector<CommandFlag> Flags(Settings& s) {
        [&s](const std::string& text) { return SetRows(text, s.rows); }},
       {"seconds", kValue, "S", "of measuring each model (10)",
        SetsSeconds(s.seconds, Duration::Milliseconds(100), Duration::Seconds(3600))},
-      {"shape", kValue, "MODEL/INPUT=D,D", "an input's dimensions, without the rows; repeatable",
+      {"shape", kValue, "MODEL/INPUT=D,D",
+       "an input's dimensions, without the rows; repeated for one input: measured with each",
        [&s](const std::string& text) { return AddShape(text, s.inputs); }},
       {"data", kValue, "MODEL/INPUT=FILE", "an input's raw little-endian values; repeatable",
        [&s](const std::string& text) { return AddFile(text, s.inputs); }},
@@ -256,7 +257,7 @@ void MeasureModels(const Settings& settings, DirectorySource& source, Backend& b
 /// With tiny and with large requests, and with such as the models take: those are kept.
 Status MeasureCosts(const Settings& settings, ProgressBar& bar, ProfileReport& report) {
   std::int64_t total = 0;
-  for (const MeasuredModel& model : report.models) total += model.request.count();
+  for (const MeasuredModel& model : report.models) total += model.choices.front().request.count();
   const auto count = static_cast<std::int64_t>(std::max<std::size_t>(report.models.size(), 1));
   ProfileNodeOptions options;
   options.slots = report.slots;
@@ -305,7 +306,7 @@ int Keep(const Settings& settings, const MachineProfile& profile, const std::str
     check(store.SaveBeside(profile, name), (folder / kProfileFileName).string());
   }
   if (!settings.json.empty()) {
-    check(WriteTextFile(settings.json, json), settings.json);
+    check(WriteResultJson(settings.json, json), settings.json);
   }
   return code;
 }

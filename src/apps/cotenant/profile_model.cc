@@ -197,11 +197,11 @@ class Measurement {
     return Status();
   }
 
-  Batch MakeBatch(std::int32_t rows) {
+  Batch MakeBatch(const ModelInputs& inputs, std::int32_t rows) {
     Batch batch;
     batch.rows_each = measured_.joined ? 1 : rows;
     for (std::int32_t i = 0; i < (measured_.joined ? rows : 1); ++i) {
-      batch.members.push_back(inputs_->Request(batch.rows_each, random_));
+      batch.members.push_back(inputs.Request(batch.rows_each, random_));
     }
     return batch;
   }
@@ -209,22 +209,33 @@ class Measurement {
   Status ChooseInputs() {
     const ModelConfig& config = model_->config();
     measured_.joined = config.batching.has_value();
+    std::vector<MeasuredRuns> runs;
     for (const std::int32_t rows : options_.rows) {
-      if (rows == 1 || rows <= config.max_batch_size) measured_.runs.push_back({rows, {}, {}, {}});
+      if (rows == 1 || rows <= config.max_batch_size) runs.push_back({rows, {}, {}, {}});
     }
-    if (measured_.runs.empty()) measured_.runs.push_back({});
-    const std::int32_t rows_max = measured_.joined ? 1 : measured_.runs.back().rows;
+    if (runs.empty()) runs.push_back({});
+    for (std::size_t i = 0; i < options_.inputs.Choices(); ++i) {
+      measured_.choices.push_back({"", {}, runs});
+      COTENANT_RETURN_IF_ERROR(ChooseInputs(options_.inputs.Choice(i), measured_.choices.back()));
+    }
+    return Status();
+  }
+
+  Status ChooseInputs(const InputChoice& choice, MeasuredShapes& measured) {
+    const std::int32_t rows = measured.runs.back().rows;
     Status first_failure;
     for (const std::int64_t open : kOpenDimensions) {
-      Result<ModelInputs> inputs = ModelInputs::Make(*model_, options_.inputs, open, rows_max);
+      Result<ModelInputs> inputs =
+          ModelInputs::Make(*model_, choice, open, measured_.joined ? 1 : rows);
       COTENANT_RETURN_IF_ERROR(inputs.status());
-      inputs_.emplace(*std::move(inputs));
-      measured_.shapes = inputs_->shapes_text();
-      measured_.request = inputs_->row_bytes();
-      const Status status = Runner(model_).RunOnce(MakeBatch(measured_.runs.back().rows));
+      measured.shapes = inputs->shapes_text();
+      measured.request = inputs->row_bytes();
+      const Status status = Runner(model_).RunOnce(MakeBatch(*inputs, rows));
+      const bool any_open = inputs->any_open();
+      if (status.ok()) inputs_.push_back(*std::move(inputs));
       if (status.ok()) return status;
       if (first_failure.ok()) first_failure = status;
-      if (!inputs_->any_open()) break;
+      if (!any_open) break;
     }
     return Status(first_failure.code(),
                   first_failure.message() +
@@ -234,14 +245,20 @@ class Measurement {
 
   Status MeasureRuns() {
     std::vector<Batch> batches;
-    for (const MeasuredRuns& runs : measured_.runs) batches.push_back(MakeBatch(runs.rows));
+    std::vector<MeasuredRuns*> measured;
+    for (std::size_t i = 0; i < inputs_.size(); ++i) {
+      for (MeasuredRuns& runs : measured_.choices[i].runs) {
+        batches.push_back(MakeBatch(inputs_[i], runs.rows));
+        measured.push_back(&runs);
+      }
+    }
     const int cores = std::max(1, model_->config().runtime.intra_op_threads);
     Neighbours neighbours(model_, std::max(0, options_.slots - cores));
     // The first runs of a size make room in memory.
     for (const Batch& batch : batches) COTENANT_RETURN_IF_ERROR(Runner(model_).RunOnce(batch));
     while (true) {
       for (std::size_t i = 0; i < batches.size(); ++i) {
-        MeasuredRuns& runs = measured_.runs[i];
+        MeasuredRuns& runs = *measured[i];
         COTENANT_RETURN_IF_ERROR(MeasureSlice(batches[i], true, runs.alone, runs.peak));
         if (!neighbours.any()) continue;
         neighbours.Begin(batches[i]);
@@ -285,7 +302,7 @@ class Measurement {
   Instant began_;
   Random random_{2};
   std::shared_ptr<ServedModel> model_;
-  std::optional<ModelInputs> inputs_;
+  std::vector<ModelInputs> inputs_;  ///< By choice.
   CacheSweep sweep_;
   MeasuredModel measured_;
 };
@@ -296,7 +313,7 @@ ModelProfile MeasuredModel::Profile() const {
   ModelProfile profile;
   profile.model = name;
   profile.version = version;
-  for (const MeasuredRuns& run : runs) {
+  for (const MeasuredRuns& run : choices.front().runs) {
     profile.runs.push_back(
         {run.rows, run.alone.Distribution(), run.beside.Distribution(), run.peak});
   }

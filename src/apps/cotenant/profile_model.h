@@ -9,8 +9,8 @@
 /// slots run the same model all the time. The model itself and not another one, so that a profile
 /// says the same whatever else lies in the repository, and one model is in memory at a time.
 ///
-/// Numbers of rows and both conditions take turns in short slices, so that a slow moment of the
-/// machine hits all alike; the first runs of a slice do not count.
+/// Shapes, numbers of rows and both conditions take turns in short slices, so that a slow moment of
+/// the machine hits all alike; the first runs of a slice do not count.
 
 #include <csignal>
 #include <functional>
@@ -43,16 +43,21 @@ struct MeasuredRuns {
   Bytes peak;
 };
 
+/// The runs of one choice of the inputs' shapes.
+struct MeasuredShapes {
+  std::string shapes;  ///< Of the inputs, for people.
+  Bytes request;       ///< Of one row, as sent.
+  std::vector<MeasuredRuns> runs;
+};
+
 struct MeasuredModel {
   std::string name;
   std::int64_t version = 1;
   std::string hash;
-  std::string shapes;   ///< Of the inputs, for people.
   bool joined = false;  ///< Batches are of several requests of one row, as dynamic batching joins.
-  Bytes request;        ///< Of one row, as sent.
   TimeSamples load;
   LoadFacts facts;
-  std::vector<MeasuredRuns> runs;
+  std::vector<MeasuredShapes> choices;  ///< At least one; the first is what a profile keeps.
 
   ModelProfile Profile() const;
 };

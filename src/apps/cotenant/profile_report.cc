@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cstdio>
 #include <nlohmann/json.hpp>
+#include <span>
 
 #include "apps/cotenant/run_report.h"
 
@@ -41,15 +42,19 @@ std::string ModelTable(const ProfileReport& report) {
                                                  "beside p50", "p99", "max", "ms/row", "peak MiB",
                                                  "runs"}};
   for (const MeasuredModel& model : report.models) {
-    for (const MeasuredRuns& runs : model.runs) {
-      const bool first = &runs == &model.runs.front();
-      std::vector<std::string> row = {first ? model.name : "", std::to_string(runs.rows)};
-      AddTimes(row, runs.alone);
-      AddTimes(row, runs.beside);
-      row.push_back(Ms(runs.alone.PerMille(500) / runs.rows));
-      row.push_back(Mib(runs.peak));
-      row.push_back(std::to_string(runs.alone.count() + runs.beside.count()));
-      rows.push_back(std::move(row));
+    for (const MeasuredShapes& choice : model.choices) {
+      const bool kept = &choice == &model.choices.front();
+      for (const MeasuredRuns& runs : choice.runs) {
+        const bool first = &runs == &choice.runs.front();
+        const std::string name = kept ? model.name : "  " + choice.shapes;
+        std::vector<std::string> row = {first ? name : "", std::to_string(runs.rows)};
+        AddTimes(row, runs.alone);
+        AddTimes(row, runs.beside);
+        row.push_back(Ms(runs.alone.PerMille(500) / runs.rows));
+        row.push_back(Mib(runs.peak));
+        row.push_back(std::to_string(runs.alone.count() + runs.beside.count()));
+        rows.push_back(std::move(row));
+      }
     }
   }
   return AlignedTable(rows);
@@ -61,7 +66,7 @@ std::string MemoryTable(const ProfileReport& report) {
   for (const MeasuredModel& model : report.models) {
     rows.push_back({model.name, std::to_string(model.version), Ms(model.load.PerMille(500)),
                     Ms(model.load.Greatest()), Mib(model.facts.mapped), Mib(model.facts.anonymous),
-                    model.shapes});
+                    model.choices.front().shapes});
   }
   return AlignedTable(rows);
 }
@@ -102,22 +107,34 @@ Json TimesJson(const TimeSamples& times) {
           {"max_ns", times.Greatest().nanoseconds()}};
 }
 
+Json RunsJson(const std::vector<MeasuredRuns>& measured) {
+  Json json = Json::array();
+  for (const MeasuredRuns& runs : measured) {
+    json.push_back({{"rows", runs.rows},
+                    {"alone", TimesJson(runs.alone)},
+                    {"beside", TimesJson(runs.beside)},
+                    {"peak_bytes", runs.peak.count()}});
+  }
+  return json;
+}
+
 Json ModelJson(const MeasuredModel& model) {
+  const MeasuredShapes& kept = model.choices.front();
   Json json = {{"name", model.name},
                {"version", model.version},
                {"hash", model.hash},
-               {"inputs", model.shapes},
+               {"inputs", kept.shapes},
                {"batches_joined", model.joined},
-               {"request_bytes", model.request.count()},
+               {"request_bytes", kept.request.count()},
                {"load", TimesJson(model.load)},
                {"mapped_bytes", model.facts.mapped.count()},
                {"anonymous_bytes", model.facts.anonymous.count()},
-               {"runs", Json::array()}};
-  for (const MeasuredRuns& runs : model.runs) {
-    json["runs"].push_back({{"rows", runs.rows},
-                            {"alone", TimesJson(runs.alone)},
-                            {"beside", TimesJson(runs.beside)},
-                            {"peak_bytes", runs.peak.count()}});
+               {"runs", RunsJson(kept.runs)},
+               {"other_shapes", Json::array()}};
+  for (const MeasuredShapes& choice : std::span(model.choices).subspan(1)) {
+    json["other_shapes"].push_back({{"inputs", choice.shapes},
+                                    {"request_bytes", choice.request.count()},
+                                    {"runs", RunsJson(choice.runs)}});
   }
   return json;
 }

@@ -4,6 +4,7 @@
 #include <cstdio>
 #include <nlohmann/json.hpp>
 
+#include "apps/cotenant/result_json.h"
 #include "config/model_conversion.h"
 #include "config/run_result_file.h"
 #include "simulation/replay.h"
@@ -66,7 +67,7 @@ int ReplayLog(const std::string& path, const std::string& json) {
     std::printf("NOT the same actions:\n%s", Describe(*result->difference).c_str());
   }
   if (!json.empty()) {
-    const Status status = WriteTextFile(json, JsonOf(path, *result));
+    const Status status = WriteResultJson(json, JsonOf(path, *result));
     if (!status.ok()) return fail(1, status.message());
   }
   return result->equal() ? 0 : 1;

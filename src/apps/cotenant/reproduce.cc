@@ -8,9 +8,9 @@
 
 #include "apps/cotenant/edge_multiai.h"
 #include "apps/cotenant/live_comparison.h"
+#include "apps/cotenant/result_json.h"
 #include "apps/cotenant/usable_cpus.h"
 #include "config/command_flags.h"
-#include "config/run_result_file.h"
 
 namespace cotenant {
 namespace {
@@ -111,7 +111,7 @@ int Reproduce(std::span<const std::string> arguments) {
   const std::string grid = PlayResidencyGrid(seeds, tuning);
   if (json.empty()) return 0;
   const std::string document = "{\"sweeps\": " + *sweeps + ",\n \"grid\": " + grid + "}\n";
-  const Status status = WriteTextFile(json, document);
+  const Status status = WriteResultJson(json, document);
   return status.ok() ? 0 : Fail(1, status.message());
 }
 

@@ -17,6 +17,7 @@
 #include <vector>
 
 #include "apps/cotenant/replay_log.h"
+#include "apps/cotenant/result_json.h"
 #include "apps/cotenant/run_report.h"
 #include "apps/cotenant/seed_results.h"
 #include "apps/cotenant/usable_cpus.h"
@@ -202,7 +203,7 @@ int PlayOne(const Settings& settings, const Scenario& scenario) {
     std::printf("BROKEN %s\n", violation.c_str());
   }
   if (!settings.json.empty()) {
-    const Status status = WriteTextFile(settings.json, RunResultJson(result));
+    const Status status = WriteResultJson(settings.json, RunResultJson(result));
     if (!status.ok()) return Fail(1, status.message());
   }
   return report.violations.empty() && AllHeld(result.expectations) ? 0 : 1;
@@ -226,7 +227,7 @@ int PlaySeeds(const Settings& settings, const Scenario& scenario) {
   for (std::thread& other : others) other.join();
   std::fputs(results.Text().c_str(), stdout);
   if (!settings.json.empty()) {
-    const Status status = WriteTextFile(settings.json, results.Json());
+    const Status status = WriteResultJson(settings.json, results.Json());
     if (!status.ok()) return Fail(1, status.message());
   }
   return results.broken() ? 1 : 0;

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "apps/cotenant/decision_rows.h"
+#include "apps/cotenant/result_json.h"
 #include "apps/cotenant/run_report.h"
 #include "config/command_flags.h"
 #include "config/model_conversion.h"
@@ -153,7 +154,7 @@ int Convert(const Settings& settings, const std::vector<std::string>& paths) {
     written = WriteDecisions(settings.decisions, views);
   }
   if (written.ok() && !settings.json.empty()) {
-    written = WriteTextFile(settings.json, JsonOf(*load, paths));
+    written = WriteResultJson(settings.json, JsonOf(*load, paths));
   }
   if (!written.ok()) return Fail(1, written.message());
   Print(*load);
