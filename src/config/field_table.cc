@@ -24,7 +24,7 @@ constexpr FieldRow kFields[] = {
     {"ModelConfig.sequence_batching", kRefused, "sequences of requests keep no state here"},
     {"ModelConfig.ensemble_scheduling", kRefused, "ensembles are not served"},
     {"ModelConfig.instance_group", kIgnored,
-     "a model runs on every CPU slot that is free, with one copy of its network: on `count` slots "
+     "a model runs on every CPU slot that is free, with one copy of its network: on as many slots "
      "that many runs go on at once without it"},
     {"ModelConfig.default_model_filename", kUsed, "default `model.onnx`"},
     {"ModelConfig.cc_model_filenames", kIgnored, "chooses a file by the GPU"},

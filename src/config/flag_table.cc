@@ -308,6 +308,8 @@ constexpr Flag kFlags[] = {
      SET(SetBytes(v, o.limits.in_flight_bytes_max))},
     {"waiting-max", kValue, kUsed, "Limits", "N", "requests that wait for a run (100000)",
      SET(SetCount(v, o.limits.waiting_max))},
+    {"grpc-connections-max", kValue, kUsed, "Limits", "N", "gRPC connections (1000)",
+     SET(SetCount(v, o.limits.grpc_connections_max))},
     {"grpc-streams-max", kValue, kUsed, "Limits", "N",
      "calls of one gRPC connection at a time (1024)", SET(SetCount(v, o.limits.grpc_streams_max))},
     {"request-timeout-secs", kValue, kUsed, "Limits", "SECONDS",

@@ -137,7 +137,7 @@ class Parse {
     Folders(line.folders);
     for (const Setting& setting : line.settings) {
       given_.insert(setting.flag->name);
-      Apply(setting);
+      Apply(setting, options_);
     }
     Repositories();
     ServerFileSettings();
@@ -155,11 +155,11 @@ class Parse {
     refused_only_ = false;
   }
 
-  void Apply(const Setting& setting) {
+  void Apply(const Setting& setting, ServeOptions& options) {
     const Flag& flag = *setting.flag;
     switch (flag.use) {
       case FlagUse::kUsed: {
-        const Status status = flag.set(options_, setting.value);
+        const Status status = flag.set(options, setting.value);
         if (!status.ok()) Error(setting.place + ": " + status.message());
         break;
       }
@@ -217,16 +217,20 @@ class Parse {
     Result<ServerFile> file = ReadServerFile(options_.config_file, keys);
     if (!file.ok()) return Error(file.status().message());
     options_.settings = file->settings;
+    ServeOptions overruled;  // What the command line says too is right or wrong all the same.
     for (const ServerSetting& setting : file->server) {
-      if (given_.contains(FindFlag(setting.flag)->name)) continue;
+      if (given_.contains(FindFlag(setting.flag)->name)) {
+        FileSetting(setting, overruled);
+        continue;
+      }
       if (setting.flag == "metrics-address") file_metrics_address_ = true;
-      FileSetting(setting);
+      FileSetting(setting, options_);
       options_.server.push_back(setting);
     }
     Policies();
   }
 
-  void FileSetting(const ServerSetting& setting) {
+  void FileSetting(const ServerSetting& setting, ServeOptions& options) {
     const Flag* flag = FindFlag(setting.flag);
     const std::string place = setting.place + ": '" + setting.flag + "'";
     if (flag->kind == FlagKind::kSwitch) {
@@ -234,7 +238,7 @@ class Parse {
       if (!wanted.ok()) return Error(place + ": " + wanted.status().message());
       if (!*wanted) return;
     }
-    Apply({flag, setting.value, place});
+    Apply({flag, setting.value, place}, options);
   }
 
   void Policies() { ChoosePolicies(options_, options_.settings.policies); }

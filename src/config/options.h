@@ -47,11 +47,12 @@ struct LogFlags {
 
 /// The node's limits. Over each: a defined, counted answer.
 struct LimitOptions {
-  std::uint32_t connections_max = 12'000;  ///< HTTP connections. Raise it with the file limit.
-  Bytes http_head_max = Bytes::KiB(16);    ///< Raise it for clients behind proxies that add much.
-  Bytes body_max = Bytes::MiB(64);         ///< Both protocols. Raise it for larger inputs.
-  std::uint32_t json_depth_max = 32;       ///< Raise it for tensors of higher rank.
-  std::uint32_t tensors_max = 1'024;       ///< Inputs, or outputs, of a request.
+  std::uint32_t connections_max = 12'000;      ///< HTTP connections. Raise it with the file limit.
+  std::uint32_t grpc_connections_max = 1'000;  ///< Raise it with the file limit.
+  Bytes http_head_max = Bytes::KiB(16);  ///< Raise it for clients behind proxies that add much.
+  Bytes body_max = Bytes::MiB(64);       ///< Both protocols. Raise it for larger inputs.
+  std::uint32_t json_depth_max = 32;     ///< Raise it for tensors of higher rank.
+  std::uint32_t tensors_max = 1'024;     ///< Inputs, or outputs, of a request.
   Bytes in_flight_bytes_max = Bytes::MiB(512);  ///< Not answered yet. Raise it with the memory.
   std::uint32_t waiting_max = 100'000;          ///< Requests that wait for a run, over all models.
   std::uint32_t grpc_streams_max = 1'024;       ///< Calls of one gRPC connection at a time.

@@ -316,9 +316,11 @@ TEST(Options, AServerFileReadAgainIsCheckedWholeAndSaysWhatCountsFromTheNextStar
 
   files.Write("cotenant.toml",
               "[server]\nhttp-port = 'abc'\nslots = -1\n[[tenants]]\nname = 'b'\n");
-  EXPECT_EQ(ReadSettings(*running).status().message(),
-            place + ":2:13: 'http-port': expected a whole number from 0 to 65535, got 'abc'\n" +
-                place + ":3:9: 'slots': expected a whole number from 0 to 1024, got '-1'");
+  for (const auto& start : {running, options}) {
+    EXPECT_EQ(ReadSettings(*start).status().message(),
+              place + ":2:13: 'http-port': expected a whole number from 0 to 65535, got 'abc'\n" +
+                  place + ":3:9: 'slots': expected a whole number from 0 to 1024, got '-1'");
+  }
 
   std::filesystem::remove(place);
   EXPECT_EQ(ReadSettings(*running).status().message(), "there is no file '" + place + "' any more");

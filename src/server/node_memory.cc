@@ -54,7 +54,7 @@ RefusalFacts Node::Body::FactsFor(const Reject& reject, TenantId tenant) const {
   facts.memory = node.options_.memory.models;
   facts.left = facts.memory - Bytes(given_up.load(std::memory_order_relaxed));
   facts.left = std::max(facts.left, Bytes());
-  if (reject.reason == RejectReason::kTenantMemory) {
+  if (reject.reason == RejectReason::kTenantMemory || reject.reason == RejectReason::kQueueFull) {
     const std::shared_ptr<const ModelTable> table = tables.Get();
     if (ToIndex(tenant) < table->tenants.size()) facts.tenant = table->tenants[ToIndex(tenant)];
   }

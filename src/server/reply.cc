@@ -1,5 +1,6 @@
 #include "server/reply.h"
 
+#include "base/quoted.h"
 #include "server/memory_budget.h"
 
 namespace cotenant {
@@ -57,33 +58,38 @@ void FillRefusal(InferCall& call, const Reject& reject, const RefusalFacts& fact
   call.facts.estimate = reject.estimate;
   call.facts.retry_after = reject.retry_after;
   const std::string bound = MillisecondsText(call.bounds.latency);
+  const std::string model = "model " + Quoted(call.served->config().name);
   std::string text;
   switch (reject.reason) {
-    case RejectReason::kQueueFull: text = "Exceeds maximum queue size"; break;
+    case RejectReason::kQueueFull:
+      text = "Exceeds maximum queue size: " + model + ", tenant " + Quoted(facts.tenant.name) +
+             " or the node has as many waiting as may";
+      break;
     case RejectReason::kNotFeasible:
-      text = "the latency bound of " + bound + " ms cannot be met now: the estimate is " +
-             MillisecondsText(reject.estimate) + " ms; the smallest bound that can is " +
-             MillisecondsText(reject.earliest_bound) + " ms";
+      text = "the latency bound of " + bound + " ms cannot be met now by " + model +
+             ": the estimate is " + MillisecondsText(reject.estimate) +
+             " ms; the smallest bound that can is " + MillisecondsText(reject.earliest_bound) +
+             " ms";
       break;
     case RejectReason::kExpired:
       text = "the latency bound of " + bound +
-             " ms passed, or could not be met any more, while the request waited";
+             " ms passed, or could not be met any more, while the request waited for " + model;
       break;
     case RejectReason::kQueueTimeout: text = "Request timeout expired"; break;
     case RejectReason::kDraining:
       text = "the server is shutting down and takes no new requests";
       break;
     case RejectReason::kModelUnloaded:
-      text = "the model was unloaded before the request reached it";
+      text = model + " was unloaded before the request reached it";
       break;
     case RejectReason::kNeverFits:
-      text = "the model or its run takes more memory than the server may use: " +
+      text = model + " or its run takes more memory than the server may use: " +
              SizeText(call.served->facts().anonymous + call.served->facts().mapped) +
              " loaded and " + SizeText(call.served->run_peak()) +
              " for its largest run so far, of " + SizeText(memory) + " for all models and runs";
       break;
     case RejectReason::kNoRoom:
-      text = "the model is not in memory, and there is no room to load it in time: it takes " +
+      text = model + " is not in memory, and there is no room to load it in time: it takes " +
              SizeText(call.served->facts().anonymous + call.served->facts().mapped) + " of " +
              SizeText(memory) + " for all models and runs";
       if (facts.left < memory) {
@@ -91,18 +97,19 @@ void FillRefusal(InferCall& call, const Reject& reject, const RefusalFacts& fact
       }
       break;
     case RejectReason::kTenantMemory:
-      text = "the model takes more memory than tenant '" + facts.tenant.name +
-             "' may have for models of its own: " +
+      text = model + " takes more memory than tenant " + Quoted(facts.tenant.name) +
+             " may have for models of its own: " +
              SizeText(call.served->facts().anonymous + call.served->facts().mapped) + " of " +
              SizeText(facts.tenant.memory_max);
       break;
     case RejectReason::kNotAccurate:
-      text = "no variant that may answer it is as accurate as its 'accuracy_bound', " +
+      text = "no variant of " + model +
+             " that may answer it is as accurate as its 'accuracy_bound', " +
              AccuracyText(call.bounds.accuracy);
       break;
     case RejectReason::kLoadFailed:
-      text = "the model could not be loaded again after it had left memory: " +
-             call.served->load_error();
+      text = model +
+             " could not be loaded again after it had left memory: " + call.served->load_error();
       break;
   }
   call.status = Status(reject.code, std::move(text));

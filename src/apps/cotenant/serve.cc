@@ -60,29 +60,35 @@ sigset_t OurSignals() {
   return set;
 }
 
-/// Raises the limit of open files as far as it goes, and gives how many of the connections it has
-/// room for.
-std::uint32_t RaiseFileLimit(std::uint32_t connections_max) {
+/// Raises the limit of open files as far as it goes, and lowers the limits of connections to what
+/// it has room for.
+void FitFileLimit(LimitOptions& limits) {
   rlimit limit{};
-  if (getrlimit(RLIMIT_NOFILE, &limit) != 0) return connections_max;
+  if (getrlimit(RLIMIT_NOFILE, &limit) != 0) return;
   constexpr rlim_t kOtherFiles = 256;
-  const rlim_t wanted = connections_max + kOtherFiles;
+  const rlim_t connections = rlim_t{limits.connections_max} + limits.grpc_connections_max;
+  const rlim_t wanted = connections + kOtherFiles;
   if (limit.rlim_max < wanted) {
     // Root may go beyond its hard limit.
     const rlimit raised{wanted, wanted};
-    if (setrlimit(RLIMIT_NOFILE, &raised) == 0) return connections_max;
+    if (setrlimit(RLIMIT_NOFILE, &raised) == 0) return;
   }
   limit.rlim_cur = limit.rlim_max;
   setrlimit(RLIMIT_NOFILE, &limit);
   getrlimit(RLIMIT_NOFILE, &limit);
-  if (limit.rlim_cur >= wanted) return connections_max;
-  const rlim_t rest = std::max(limit.rlim_cur - std::min(limit.rlim_cur, kOtherFiles),
-                               std::max<rlim_t>(1, limit.rlim_cur / 2));
-  LogWarning("at most " + std::to_string(rest) + " of " + std::to_string(connections_max) +
-             " HTTP connections are taken, because the limit of open files is " +
-             std::to_string(limit.rlim_cur) + ": raise it (ulimit -Hn " + std::to_string(wanted) +
-             "), or lower --connections-max");
-  return static_cast<std::uint32_t>(rest);
+  if (limit.rlim_cur >= wanted) return;
+  const rlim_t room = std::max(limit.rlim_cur - std::min(limit.rlim_cur, kOtherFiles),
+                               std::max<rlim_t>(4, limit.rlim_cur / 2));
+  const rlim_t grpc = std::min<rlim_t>(limits.grpc_connections_max, room / 4);
+  const rlim_t http = std::min<rlim_t>(limits.connections_max, room - grpc);
+  LogWarning("the limit of open files is " + std::to_string(limit.rlim_cur) + ", so at most " +
+             std::to_string(http) + " HTTP connections are taken instead of " +
+             std::to_string(limits.connections_max) + ", and " + std::to_string(grpc) +
+             " of gRPC instead of " + std::to_string(limits.grpc_connections_max) +
+             ": raise it (ulimit -Hn " + std::to_string(wanted) +
+             "), or lower --connections-max and --grpc-connections-max");
+  limits.connections_max = static_cast<std::uint32_t>(http);
+  limits.grpc_connections_max = static_cast<std::uint32_t>(grpc);
 }
 
 Status SetUpLog(const LogFlags& flags) {
@@ -142,12 +148,15 @@ GrpcOptions GrpcOptionsOf(const ServeOptions& options, const LimitOptions& limit
   GrpcOptions grpc;
   grpc.address = options.grpc.address;
   grpc.port = options.grpc.port;
+  grpc.connections_max = limits.grpc_connections_max;
+  grpc.handshake_timeout = std::min(grpc.handshake_timeout, limits.request_timeout);
+  grpc.idle_timeout = limits.idle_timeout;
   grpc.body_max = limits.body_max;
   grpc.in_flight_bytes_max = limits.in_flight_bytes_max;
   grpc.buffered_bytes_max = std::min(grpc.buffered_bytes_max, limits.in_flight_bytes_max);
   grpc.streams_per_connection_max = static_cast<std::int32_t>(limits.grpc_streams_max);
   grpc.tensors_max = static_cast<int>(limits.tensors_max);
-  grpc.keepalive_time = options.keepalive.time;
+  if (options.keepalive.time) grpc.keepalive_time = options.keepalive.time;
   grpc.keepalive_timeout = options.keepalive.timeout;
   grpc.keepalive_permit_without_calls = options.keepalive.permit_without_calls;
   grpc.pings_without_data_max = options.keepalive.pings_without_data_max;
@@ -393,7 +402,7 @@ int Serve(Program program, std::span<const std::string> arguments) {
   const sigset_t set = OurSignals();
   pthread_sigmask(SIG_BLOCK, &set, nullptr);
   std::signal(SIGPIPE, SIG_IGN);
-  options->limits.connections_max = RaiseFileLimit(options->limits.connections_max);
+  FitFileLimit(options->limits);
   LogInfo(VersionLine());
   auto server = std::make_unique<Server>(*options);
   if (Status status = server->Start(); !status.ok()) {

@@ -21,6 +21,15 @@ struct GrpcOptions {
   /// other: measured at one client, 1.4 times the CPU time and three times the context switches.
   std::size_t threads = 1;
 
+  /// Open connections. Over it: closed at once. Each takes some ten KiB. Raise it with the file
+  /// limit, for clients that do not share connections.
+  std::size_t connections_max = 1'000;
+  /// From connecting to the client's first settings. Over it: closed.
+  Duration handshake_timeout = Duration::Seconds(10);
+  /// A connection without calls. Over it: closed, and the client connects anew with its next call.
+  /// Zero: none.
+  Duration idle_timeout = Duration::Seconds(600);
+
   /// Largest request message, the same as HTTP's body. Over it: RESOURCE_EXHAUSTED from gRPC
   /// itself. Raise it for networks with larger inputs.
   Bytes body_max = Bytes::MiB(64);
@@ -40,7 +49,8 @@ struct GrpcOptions {
   int tensors_max = 1024;
 
   // Keepalive, as gRPC's channel arguments of the same names. Unset: gRPC's own default.
-  std::optional<Duration> keepalive_time;
+  /// By default a client that is gone without a word is noticed within two minutes, not two hours.
+  std::optional<Duration> keepalive_time = Duration::Seconds(60);
   std::optional<Duration> keepalive_timeout;
   std::optional<bool> keepalive_permit_without_calls;
   std::optional<std::int32_t> pings_without_data_max;

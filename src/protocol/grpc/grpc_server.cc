@@ -4,14 +4,9 @@
 #include <grpcpp/resource_quota.h>
 #include <grpcpp/server.h>
 #include <grpcpp/server_builder.h>
-#include <netdb.h>
-#include <sys/socket.h>
-#include <unistd.h>
 
 #include <algorithm>
-#include <cerrno>
 #include <chrono>
-#include <cstring>
 #include <limits>
 #include <mutex>
 #include <string>
@@ -24,6 +19,7 @@
 #include "protocol/grpc/completion_thread.h"
 #include "protocol/grpc/control_call.h"
 #include "protocol/grpc/control_calls.h"
+#include "protocol/grpc/grpc_acceptor.h"
 #include "protocol/grpc/grpc_context.h"
 #include "protocol/grpc/health_watch.h"
 #include "protocol/grpc/reflection_stream.h"
@@ -42,28 +38,6 @@ std::string AddressText(const GrpcOptions& options) {
   return (v6 ? "[" + options.address + "]" : options.address) + ":" + std::to_string(options.port);
 }
 
-/// Why nobody can listen there, or nothing. Tried before gRPC does, because gRPC gives no reason
-/// and logs pages.
-std::string WhyNot(const GrpcOptions& options) {
-  addrinfo hints{};
-  hints.ai_socktype = SOCK_STREAM;
-  hints.ai_flags = AI_PASSIVE | AI_NUMERICSERV;
-  addrinfo* found = nullptr;
-  const std::string port = std::to_string(options.port);
-  const int error = getaddrinfo(options.address.c_str(), port.c_str(), &hints, &found);
-  if (error != 0) return gai_strerror(error);
-  std::string reason;
-  const int descriptor = socket(found->ai_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
-  const int yes = 1;
-  setsockopt(descriptor, SOL_SOCKET, SO_REUSEADDR, &yes, sizeof(yes));
-  if (bind(descriptor, found->ai_addr, found->ai_addrlen) != 0 || listen(descriptor, 1) != 0) {
-    reason = std::strerror(errno);
-  }
-  if (descriptor >= 0) close(descriptor);
-  freeaddrinfo(found);
-  return reason;
-}
-
 /// gRPC's own messages belong into our log, not on the terminal beside it.
 void TakeGrpcLog() {
   static std::once_flag once;
@@ -75,13 +49,17 @@ void TakeGrpcLog() {
   });
 }
 
-void SetKeepalive(const GrpcOptions& options, grpc::ServerBuilder& builder) {
+void SetConnections(const GrpcOptions& options, grpc::ServerBuilder& builder) {
   const auto set_time = [&](const char* name, const std::optional<Duration>& time) {
     if (time) builder.AddChannelArgument(name, AsInt(time->milliseconds()));
   };
   const auto set_number = [&](const char* name, const std::optional<std::int32_t>& number) {
     if (number) builder.AddChannelArgument(name, *number);
   };
+  set_time(GRPC_ARG_SERVER_HANDSHAKE_TIMEOUT_MS, options.handshake_timeout);
+  if (options.idle_timeout > Duration()) {
+    set_time(GRPC_ARG_MAX_CONNECTION_IDLE_MS, options.idle_timeout);
+  }
   set_time(GRPC_ARG_KEEPALIVE_TIME_MS, options.keepalive_time);
   set_time(GRPC_ARG_KEEPALIVE_TIMEOUT_MS, options.keepalive_timeout);
   set_time(GRPC_ARG_HTTP2_MIN_RECV_PING_INTERVAL_WITHOUT_DATA_MS,
@@ -101,12 +79,15 @@ void SetKeepalive(const GrpcOptions& options, grpc::ServerBuilder& builder) {
 class GrpcServer::Body {
  public:
   Body(Node& node, Telemetry& telemetry, GrpcOptions options)
-      : options_(std::move(options)), context_{node, telemetry, options_}, answers_(node) {}
+      : options_(std::move(options)),
+        context_{node, telemetry, options_},
+        answers_(node),
+        acceptor_(options_.connections_max) {}
   ~Body() { Stop(); }
 
   Status Start();
   void Stop();
-  int port() const { return port_; }
+  std::uint16_t port() const { return acceptor_.port(); }
 
  private:
   Status Listen();
@@ -117,8 +98,9 @@ class GrpcServer::Body {
   Answers answers_;
   std::unique_ptr<grpc::Server> server_;
   std::vector<std::unique_ptr<CompletionThread>> threads_;
-  int port_ = 0;
   std::int64_t server_number_ = 0;
+  std::unique_ptr<grpc::experimental::ExternalConnectionAcceptor> take_connection_;
+  GrpcAcceptor acceptor_;
 };
 
 Status GrpcServer::Body::Start() {
@@ -134,6 +116,18 @@ Status GrpcServer::Body::Start() {
   COTENANT_RETURN_IF_ERROR(Listen());
   Arm();
   for (const auto& thread : threads_) thread->Start();
+  acceptor_.Start(
+      {.take =
+           [this](int descriptor) {
+             grpc::experimental::ExternalConnectionAcceptor::NewConnectionParameters connection;
+             connection.fd = descriptor;
+             take_connection_->HandleNewConnection(&connection);
+           },
+       .count_open = [this] { return OpenConnections(server_number_); },
+       .refused =
+           [this] {
+             context_.telemetry.CountRefused(Protocol::kGrpc, grpc::StatusCode::UNAVAILABLE);
+           }});
   context_.telemetry.AskProtocol(Protocol::kGrpc,
                                  [this] { return ProtocolFacts{OpenConnections(server_number_)}; });
   return Status();
@@ -141,19 +135,20 @@ Status GrpcServer::Body::Start() {
 
 Status GrpcServer::Body::Listen() {
   const std::string where = AddressText(options_);
-  if (const std::string reason = WhyNot(options_); !reason.empty()) {
-    return Unavailable("cannot listen for gRPC on " + where + ": " + reason);
+  if (const Status listens = acceptor_.Listen(options_.address, options_.port); !listens.ok()) {
+    return Unavailable("cannot listen for gRPC on " + where + ": " + listens.message());
   }
   grpc::ServerBuilder builder;
-  builder.AddListeningPort(where, grpc::InsecureServerCredentials(), &port_);
-  builder.AddChannelArgument(GRPC_ARG_ALLOW_REUSEPORT, 0);
+  using Connections = grpc::ServerBuilder::experimental_type::ExternalConnectionType;
+  take_connection_ = builder.experimental().AddExternalConnectionAcceptor(
+      Connections::FROM_FD, grpc::InsecureServerCredentials());
   builder.AddChannelArgument(GRPC_ARG_MAX_CONCURRENT_STREAMS, options_.streams_per_connection_max);
   builder.SetMaxReceiveMessageSize(AsInt(options_.body_max.count()));
   builder.SetMaxSendMessageSize(-1);
   grpc::ResourceQuota quota("cotenant");
   quota.Resize(static_cast<std::size_t>(options_.buffered_bytes_max.count()));
   builder.SetResourceQuota(quota);
-  SetKeepalive(options_, builder);
+  SetConnections(options_, builder);
   builder.RegisterService(&context_.inference);
   builder.RegisterService(&context_.health);
   builder.RegisterService(&context_.reflection);
@@ -164,8 +159,7 @@ Status GrpcServer::Body::Listen() {
   }
   server_ = builder.BuildAndStart();
   server_number_ = NewestServer();
-  if (server_ && port_ != 0) return Status();
-  server_.reset();
+  if (server_) return Status();
   for (const auto& thread : threads_) {
     thread->queue()->Shutdown();
     void* tag = nullptr;
@@ -174,7 +168,7 @@ Status GrpcServer::Body::Listen() {
     }
   }
   threads_.clear();
-  return Unavailable("cannot listen for gRPC on " + where + ": gRPC refused it");
+  return Unavailable("cannot serve gRPC on " + where + ": gRPC refused it");
 }
 
 void GrpcServer::Body::Arm() {
@@ -198,6 +192,7 @@ void GrpcServer::Body::Arm() {
 void GrpcServer::Body::Stop() {
   if (!server_) return;
   context_.telemetry.AskProtocol(Protocol::kGrpc, {});
+  acceptor_.Stop();
   context_.stopping.store(true);
   answers_.GiveUpPending();
   server_->Shutdown(std::chrono::system_clock::now());
@@ -214,7 +209,7 @@ GrpcServer::~GrpcServer() = default;
 
 Status GrpcServer::Start() { return body_->Start(); }
 
-std::uint16_t GrpcServer::port() const { return static_cast<std::uint16_t>(body_->port()); }
+std::uint16_t GrpcServer::port() const { return body_->port(); }
 
 void GrpcServer::Stop() { body_->Stop(); }
 

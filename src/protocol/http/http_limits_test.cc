@@ -161,6 +161,70 @@ TEST_F(HttpServerTest, WhatParsingALargeTextTakesCountsAsBytesUnderWayUntilItIsP
   }
 }
 
+TEST_F(HttpServerTest, HostileBodiesAreAnsweredAndTheConnectionOrTheNextOneServes) {
+  HttpOptions options;
+  options.body_max = Bytes(60'000);
+  Begin(options);
+  const std::string chunked =
+      "POST " + kInfer + " HTTP/1.1\r\nHost: t\r\nTransfer-Encoding: chunked\r\n\r\n";
+  std::string tiny;
+  for (const char c : kJson) tiny += std::string("1\r\n") + c + "\r\n";
+  const std::string flood = [] {
+    std::string chunks;
+    for (int i = 0; i < 60'001; ++i) chunks += "1\r\n \r\n";
+    return chunks;
+  }();
+  const struct {
+    std::string request;
+    int status;
+    std::string_view text;
+  } kCases[] = {
+      {chunked + tiny + "0\r\n\r\n", 200, "outputs"},
+      {chunked + flood, 413, "the body has more than 60000 bytes"},
+      {chunked + "fffffffffffffff\r\n" + std::string(70'000, 'x'), 413, "more than 60000"},
+      {Post(kInfer, std::string(50'000, '[')), 400, "invalid JSON behind offset 16384"},
+      {Post(kInfer, std::string(8'000, '{')), 400, "at offset 1"},
+      {Post(kInfer, R"({"a":)" + std::string(30'000, '[') + std::string(20'000, ']') + "}"), 400,
+       "nested deeper than 64 levels"},
+      {Post(kInfer, std::string(50'000, '"')), 400, "invalid JSON at offset"},
+      {Post(kInfer, std::string(50'000, '\0')), 400, "invalid JSON at offset 0"},
+      {Post(kInfer, std::string(50'000, '\xff')), 400, "invalid JSON at offset 0"},
+  };
+  for (const auto& row : kCases) {
+    HttpClient client(port_);
+    const auto answer = client.Ask(row.request);
+    EXPECT_EQ(answer.status, row.status) << row.text << answer.body;
+    EXPECT_NE(answer.body.find(row.text), std::string::npos) << row.text << answer.body;
+    HttpClient other(port_);
+    EXPECT_EQ(other.Ask(Post(kInfer, kJson)).status, 200);
+  }
+}
+
+TEST_F(HttpServerTest, ARequestAsPerfAnalyzerWritesItIsAnsweredInKind) {
+  Begin();
+  const std::string json =
+      R"({"id":"1","parameters":{"latency_bound_ms":"60000"},"inputs":[{"name":"x","shape":[4],)"
+      R"("datatype":"FP32","parameters":{"binary_data_size":16}}],"outputs":[{"name":"y",)"
+      R"("parameters":{"binary_data":true}}]})";
+  const std::string values("\0\0\x80\x3f\0\0\0\x40\0\0\x40\x40\0\0\x80\x40", 16);
+  HttpClient client(port_);
+  const auto answer = client.Ask(
+      "POST /v2/models/echo/infer HTTP/1.1\r\nHost: localhost:8000\r\nAccept: */*\r\n"
+      "Inference-Header-Content-Length: " +
+      std::to_string(json.size()) +
+      "\r\nContent-Type: application/octet-stream\r\nContent-Length: " +
+      std::to_string(json.size() + values.size()) + "\r\n\r\n" + json + values);
+  ASSERT_EQ(answer.status, 200) << answer.body;
+  const std::string_view field = "\r\nInference-Header-Content-Length: ";
+  const std::size_t at = answer.head.find(field);
+  ASSERT_NE(at, std::string::npos) << answer.head;
+  const std::size_t length = std::stoul(answer.head.substr(at + field.size()));
+  const auto head = nlohmann::json::parse(answer.body.substr(0, length));
+  EXPECT_EQ(head["id"], "1");
+  EXPECT_EQ(head["outputs"][0]["parameters"]["binary_data_size"], 16);
+  EXPECT_EQ(answer.body.substr(length), values);
+}
+
 TEST_F(HttpServerTest, ConnectionWithoutRequestsIsClosedAfterTheIdleTime) {
   HttpOptions options;
   options.idle_timeout = Duration::Milliseconds(40);

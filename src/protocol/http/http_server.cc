@@ -177,7 +177,8 @@ bool HttpServer::Body::Shed(int listening) {
     shared_.telemetry.CountRefused(Protocol::kHttp, 503);
     static_cast<void>(send(descriptor, kFull.data(), kFull.size(), MSG_NOSIGNAL | MSG_DONTWAIT));
     close(descriptor);
-    LogWarning("out of file descriptors: a connection was refused; raise the limit (ulimit -n)");
+    LogLimited(LogLevel::kWarning, "HTTP's descriptors",
+               "out of file descriptors: a connection was refused; raise the limit (ulimit -n)");
   }
   spare_ = OpenSpare();
   return descriptor >= 0;

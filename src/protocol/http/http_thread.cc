@@ -137,7 +137,7 @@ void HttpThread::CountHalfSent(std::size_t before, std::size_t now) {
   half_sent_bytes_ += now - before;
 }
 
-bool HttpThread::MakeRoom(const Connection& growing) {
+bool HttpThread::MakeRoom(Connection& growing) {
   if (!TooMuchHalfSent()) return true;
   ShedStalled(&growing);
   if (!ShedFirst(&growing)) return false;
@@ -170,18 +170,20 @@ void HttpThread::ShedStalled(const Connection* growing) {
   }
 }
 
-bool HttpThread::ShedFirst(const Connection* growing) {
+bool HttpThread::ShedFirst(Connection* growing) {
   while (MustMakeRoom()) {
     const std::size_t sharers = shared_.half_sent.load(std::memory_order_relaxed);
     if (sharers <= 1) return true;  // Alone, one may be as large as all that may be under way.
+    const std::size_t share = HalfSentMax() / sharers;
     Connection* first = nullptr;
-    for (Connection* connection : watched_) {
-      if (connection->half_sent() <= HalfSentMax() / sharers) continue;
-      if (first == nullptr || connection->half_sent() > first->half_sent() ||
-          (connection->half_sent() == first->half_sent() && connection->began < first->began)) {
-        first = connection;
-      }
-    }
+    const auto consider = [&](Connection* one) {
+      if (one == nullptr || one->half_sent() <= share) return;
+      const bool goes = first == nullptr || one->half_sent() > first->half_sent() ||
+                        (one->half_sent() == first->half_sent() && one->began < first->began);
+      if (goes) first = one;
+    };
+    consider(growing);  // It may not be watched yet.
+    for (Connection* connection : watched_) consider(connection);
     if (first == nullptr) return true;
     if (first == growing) return false;
     first->Shed();

@@ -73,7 +73,7 @@ class HttpThread {
   /// their part of what may be under way, threads that hold more than an equal share of that refuse
   /// those that have stalled, the longest first, then those that hold more than an equal share, the
   /// largest first, of equal ones the one that began first. False when `growing` is it.
-  bool MakeRoom(const Connection& growing);
+  bool MakeRoom(Connection& growing);
   /// The connection is done with, and no handler of it is under way.
   void Destroy(Connection& connection);
 
@@ -90,7 +90,7 @@ class HttpThread {
   /// Too much, and this thread has more than its share of it: one of them always does.
   bool MustMakeRoom() const;
   void ShedStalled(const Connection* growing);
-  bool ShedFirst(const Connection* growing);
+  bool ShedFirst(Connection* growing);
   void Adopt(int descriptor, bool metrics_only);
   void ArmTimer();
   void OnTick();
