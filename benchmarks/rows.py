@@ -294,7 +294,8 @@ def beside(bench):
 
 
 # As gRPC 1.51 names its threads, and ours that waits on its completion queue. All others count as ours.
-GRPC_THREADS = ("default-executo", "resolver-execut", "event_engine", "timer_manager", "grpc_global_tim", "grpc-0")
+GRPC_THREADS = ("default-executo", "resolver-execut", "event_engine", "timer_manager", "grpc_global_tim", "grpc-0",
+                "grpc-accept")
 
 
 def idle_figures(bench, server, seconds):

@@ -11,6 +11,7 @@ import time
 import urllib.error
 import urllib.request
 
+import grpc
 import pytest
 
 import harness
@@ -117,6 +118,19 @@ def test_requests_that_a_network_refuses_do_not_fill_the_log(repository):
         assert 1 <= len(lines) <= 10, lines[:20]
         assert all("model 'bad_content': " in line for line in lines), lines
         assert "more of it within a minute is left out" in lines[-1]
+
+
+def test_messages_that_are_none_do_not_fill_the_log(repository):
+    with Running(repository) as running, grpc.insecure_channel(f"127.0.0.1:{running.server.grpc}") as channel:
+        call = channel.unary_unary("/inference.GRPCInferenceService/ModelInfer")
+        before = len(running.log())
+        for _ in range(100):
+            with pytest.raises(grpc.RpcError):
+                call(b"\x0a\x02\xff\xff", timeout=20)
+        lines = running.log()[before:].splitlines()
+        assert 1 <= len(lines) <= 10 and "invalid UTF-8" in lines[0], lines
+        # Through our log, with a time, and not beside it.
+        assert all(line[:4].isdigit() for line in lines), lines
 
 
 def test_connections_follow_the_limit_of_open_files(repository):

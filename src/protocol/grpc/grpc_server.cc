@@ -1,5 +1,6 @@
 #include "protocol/grpc/grpc_server.h"
 
+#include <google/protobuf/stubs/logging.h>
 #include <grpc/support/log.h>
 #include <grpcpp/resource_quota.h>
 #include <grpcpp/server.h>
@@ -38,13 +39,20 @@ std::string AddressText(const GrpcOptions& options) {
   return (v6 ? "[" + options.address + "]" : options.address) + ":" + std::to_string(options.port);
 }
 
-/// gRPC's own messages belong into our log, not on the terminal beside it.
-void TakeGrpcLog() {
+/// What gRPC and protobuf say belongs into our log, not on the terminal beside it; a client can
+/// make them say it with every request.
+void TakeLogsOfLibraries() {
   static std::once_flag once;
   std::call_once(once, [] {
     gpr_set_log_function([](gpr_log_func_args* line) {
       const bool error = line->severity == GPR_LOG_SEVERITY_ERROR;
-      Log(error ? LogLevel::kWarning : LogLevel::kDebug, std::string("gRPC: ") + line->message);
+      LogLimited(error ? LogLevel::kWarning : LogLevel::kDebug, "gRPC",
+                 std::string("gRPC: ") + line->message);
+    });
+    google::protobuf::SetLogHandler([](google::protobuf::LogLevel level, const char*, int,
+                                       const std::string& message) {
+      const bool error = level >= google::protobuf::LOGLEVEL_ERROR;
+      LogLimited(error ? LogLevel::kWarning : LogLevel::kDebug, "protobuf", "protobuf: " + message);
     });
   });
 }
@@ -104,7 +112,7 @@ class GrpcServer::Body {
 };
 
 Status GrpcServer::Body::Start() {
-  TakeGrpcLog();
+  TakeLogsOfLibraries();
   if (!options_.header_forward_pattern.empty()) {
     context_.header_forward =
         std::make_unique<RE2>(options_.header_forward_pattern, RE2::CannedOptions::Quiet);
