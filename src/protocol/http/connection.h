@@ -45,6 +45,8 @@ class Connection {
   void OnDeadline();
   /// Bytes that a request holds of which not all has come.
   std::size_t half_sent() const { return half_sent_; }
+  /// Has not even its head come whole?
+  bool in_head() const { return state_ == State::kHead; }
   /// Are there bytes that it has not read yet?
   bool HasUnread();
   /// Refuses such a request: it has stalled, and others need its room.

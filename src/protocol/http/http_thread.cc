@@ -174,21 +174,31 @@ bool HttpThread::ShedFirst(Connection* growing) {
   while (MustMakeRoom()) {
     const std::size_t sharers = shared_.half_sent.load(std::memory_order_relaxed);
     if (sharers <= 1) return true;  // Alone, one may be as large as all that may be under way.
-    const std::size_t share = HalfSentMax() / sharers;
-    Connection* first = nullptr;
-    const auto consider = [&](Connection* one) {
-      if (one == nullptr || one->half_sent() <= share) return;
-      const bool goes = first == nullptr || one->half_sent() > first->half_sent() ||
-                        (one->half_sent() == first->half_sent() && one->began < first->began);
-      if (goes) first = one;
-    };
-    consider(growing);  // It may not be watched yet.
-    for (Connection* connection : watched_) consider(connection);
+    Connection* const first = FirstToShed(growing, HalfSentMax() / sharers);
     if (first == nullptr) return true;
     if (first == growing) return false;
     first->Shed();
   }
   return true;
+}
+
+Connection* HttpThread::FirstToShed(Connection* growing, std::size_t share) {
+  const auto each = [&](auto look) {
+    // It may not be watched yet.
+    if (growing != nullptr && growing->watch_index == Connection::kNotWatched) look(*growing);
+    for (Connection* connection : watched_) look(*connection);
+  };
+  std::size_t heads = 0;
+  each([&](Connection& one) { heads += one.in_head() ? one.half_sent() : 0; });
+  const bool mostly_heads = heads > half_sent_bytes_ / 2;
+  Connection* first = nullptr;
+  each([&](Connection& one) {
+    if (mostly_heads ? !one.in_head() || one.half_sent() == 0 : one.half_sent() <= share) return;
+    const bool goes = first == nullptr || one.half_sent() > first->half_sent() ||
+                      (one.half_sent() == first->half_sent() && one.began < first->began);
+    if (goes) first = &one;
+  });
+  return first;
 }
 
 void HttpThread::ArmTimer() {

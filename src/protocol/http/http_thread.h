@@ -71,8 +71,9 @@ class HttpThread {
   void CountHalfSent(std::size_t before, std::size_t now);
   /// `growing` took bytes for a request that is not whole yet. Where such requests hold more than
   /// their part of what may be under way, threads that hold more than an equal share of that refuse
-  /// those that have stalled, the longest first, then those that hold more than an equal share, the
-  /// largest first, of equal ones the one that began first. False when `growing` is it.
+  /// those that have stalled, the longest first. Then, where it is heads that hold most, heads,
+  /// which nobody needs to send in pieces; else what holds more than an equal share. The largest go
+  /// first, and of equal ones the one that began first. False when `growing` is it.
   bool MakeRoom(Connection& growing);
   /// The connection is done with, and no handler of it is under way.
   void Destroy(Connection& connection);
@@ -91,6 +92,7 @@ class HttpThread {
   bool MustMakeRoom() const;
   void ShedStalled(const Connection* growing);
   bool ShedFirst(Connection* growing);
+  Connection* FirstToShed(Connection* growing, std::size_t share);
   void Adopt(int descriptor, bool metrics_only);
   void ArmTimer();
   void OnTick();
