@@ -22,12 +22,12 @@ struct GrpcContext {
   Node& node;
   Telemetry& telemetry;
   const GrpcOptions& options;
-  std::unique_ptr<RE2> header_forward;  ///< Null: no metadata becomes parameters.
+  std::unique_ptr<RE2> header_forward = nullptr;  ///< Null: no metadata becomes parameters.
 
-  inference::GRPCInferenceService::AsyncService inference;
-  grpc::health::v1::Health::AsyncService health;
-  grpc::reflection::v1alpha::ServerReflection::AsyncService reflection_alpha;
-  grpc::reflection::v1::ServerReflection::AsyncService reflection;
+  inference::GRPCInferenceService::AsyncService inference = {};
+  grpc::health::v1::Health::AsyncService health = {};
+  grpc::reflection::v1alpha::ServerReflection::AsyncService reflection_alpha = {};
+  grpc::reflection::v1::ServerReflection::AsyncService reflection = {};
 
   /// Set once, when the server begins to stop: no call waits for a further request.
   std::atomic<bool> stopping = false;
