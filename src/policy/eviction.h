@@ -31,10 +31,14 @@ struct Giver {
 /// equals. `givers` is not empty.
 std::size_t BestFit(std::span<const Giver> givers, Bytes need);
 
-/// How far what it gives is from `need`.
+/// Added to the order of those that are taken only when no others are left.
+inline constexpr std::int64_t kSpared = std::int64_t{1} << 61;
+/// As `BestFit` chooses.
 inline LeavingFigure FitOf(const ResidentModelView& model, Bytes need) {
-  const std::int64_t beside = (ResidentSize(model) - need).count();
-  return {"bytes beside what is needed", beside < 0 ? -beside : beside, false};
+  constexpr std::int64_t kTooSmall = std::int64_t{1} << 60;
+  const std::int64_t beyond = (ResidentSize(model) - need).count();
+  return {"bytes beyond what is needed", beyond,
+          (beyond < 0 ? kTooSmall - beyond : beyond) + (model.wanted ? kSpared : 0)};
 }
 
 class EvictingPolicy : public ResidencyPolicy {

@@ -102,7 +102,7 @@ struct ResidencyPlan {
 struct LeavingFigure {
   std::string_view name;  ///< With its unit: "ms unused".
   std::int64_t value = 0;
-  bool most_leaves = false;  ///< The one with most leaves first; else the one with least.
+  std::int64_t order = 0;  ///< The one with least leaves first.
 };
 
 class ResidencyPolicy {
@@ -133,8 +133,8 @@ class ResidencyPolicy {
   /// what was compared. Default: how long ago it was used.
   virtual LeavingFigure FigureOf(const ResidencyView& view, std::size_t model, Bytes need) const {
     static_cast<void>(need);
-    const Duration unused = view.now - view.models[model].last_used;
-    return {"ms unused", unused.nanoseconds() / 1'000'000, true};
+    const Instant used = view.models[model].last_used;
+    return {"ms unused", (view.now - used).milliseconds(), used.nanoseconds()};
   }
 };
 

@@ -15,7 +15,7 @@ class GreedyDual final : public EvictingPolicy {
   }
   std::string_view paper() const override { return "Cao and Irani, USITS 1997 (GreedyDual-Size)"; }
   LeavingFigure FigureOf(const ResidencyView& view, std::size_t model, Bytes) const override {
-    return {"credit", view.models[model].credit, false};
+    return {"credit", view.models[model].credit, view.models[model].credit};
   }
 
  protected:

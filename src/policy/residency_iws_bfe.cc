@@ -23,9 +23,11 @@ class InformedBestFit final : public WindowPolicy {
     return "Zobaed, Mokhtari, Champati, Kourouma, Amini Salehi, UCC 2022 (our reconstruction)";
   }
   LeavingFigure FigureOf(const ResidencyView& view, std::size_t model, Bytes need) const override {
-    const ResidentModelView& asked = view.models[model];
-    const Candidate whole{model, kNoVariant, ResidentSize(asked), Leisure(view, asked)};
-    return {"fitness per million", Fitness(whole, need), true};
+    const ResidentModelView& giver = view.models[model];
+    const Candidate whole{model, kNoVariant, ResidentSize(giver), Leisure(view, giver)};
+    const bool near = giver.forecast.next <= view.now + view.window * 2;
+    const std::int64_t fitness = Fitness(whole, need);
+    return {"fitness per million", fitness, (near || giver.wanted ? kSpared : 0) - fitness};
   }
 
  protected:

@@ -15,7 +15,9 @@ class LargestFirst final : public WindowPolicy {
     return "Zobaed, Mokhtari, Champati, Kourouma, Amini Salehi, UCC 2022";
   }
   LeavingFigure FigureOf(const ResidencyView& view, std::size_t model, Bytes) const override {
-    return {"bytes", ResidentSize(view.models[model]).count(), true};
+    const ResidentModelView& giver = view.models[model];
+    const std::int64_t size = ResidentSize(giver).count();
+    return {"bytes", size, (giver.wanted ? kSpared : 0) - size};
   }
 
  protected:

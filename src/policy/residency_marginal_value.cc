@@ -93,11 +93,9 @@ class MarginalValue final : public ResidencyPolicy {
   }
   LeavingFigure FigureOf(const ResidencyView& view, std::size_t model, Bytes need) const override {
     if (view.forecast_is_poor) return ResidencyGreedyDual().FigureOf(view, model, need);
-    const ResidentModelView& resident = view.models[model];
-    const Wide worth = WorthOf(view, resident, resident.resident);
-    const std::int64_t size = std::max<std::int64_t>(1, ResidentSize(resident).count());
-    return {"ns of lateness saved per MiB", static_cast<std::int64_t>(worth * (1 << 20) / size),
-            false};
+    const ResidentModelView& giver = view.models[model];
+    const std::int64_t worth = WorthOf(view, giver, giver.resident);
+    return {"us of lateness saved", worth / 1'000, worth};
   }
 
  private:

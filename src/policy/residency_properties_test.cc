@@ -107,6 +107,35 @@ Bytes CheckedGrowth(const ResidencyView& view, const ResidencyPlan& plan, std::s
   return grows;
 }
 
+/// Where anybody alone gives enough, and nobody is expected.
+TEST_P(EveryResidency, TheFigureThatIsToldIsWhatDecidedWhoLeaves) {
+  ForAll(
+      [this] {
+        DrawnBox box = DrawBox();
+        for (std::size_t i = 0; i < box.models.size(); ++i) {
+          box.variants[i].resize(1);
+          ResidentModelView& model = box.models[i];
+          model.resident = std::min(model.resident, 0);
+          model.smallest_allowed = 0;
+          model.wanted = false;
+          model.forecast.next = Instant::Max();
+        }
+        const ResidencyView view = box.Viewed();
+        const Bytes need(1);
+        ResidencyPlan plan;
+        policy().Release(view, need, plan);
+        if (plan.changes.empty()) return;
+        RC_ASSERT(plan.changes.size() == 1U);
+        const std::size_t leaves = plan.changes[0].model;
+        const std::int64_t order = policy().FigureOf(view, leaves, need).order;
+        for (std::size_t i = 0; i < view.models.size(); ++i) {
+          if (!MayGive(view, i, kNoModel, true)) continue;
+          RC_ASSERT(order <= policy().FigureOf(view, i, need).order);
+        }
+      },
+      kTimes);
+}
+
 TEST_P(EveryResidency, APlanFitsTouchesNothingHeldAndNamesWhatItChose) {
   ForAll(
       [this] {

@@ -227,15 +227,16 @@ void Scheduler::Body::NoteChoice(std::size_t place, std::size_t asked, EvictDeci
   const LeavingFigure own = planned_by_->FigureOf(view_, place, why.needed);
   why.figure = own.name;
   why.value = own.value;
+  std::int64_t least = 0;
   for (std::size_t i = 0; i < view_models_.size(); ++i) {
     if (i == asked || view_models_[i].held || view_models_[i].resident == kNoVariant) continue;
     if (std::ranges::find(plan_.changes, i, &ResidencyChange::model) != plan_.changes.end())
       continue;
-    const std::int64_t value = planned_by_->FigureOf(view_, i, why.needed).value;
-    const bool sooner = own.most_leaves ? value > why.next_value : value < why.next_value;
-    if (why.next && !sooner) continue;
+    const LeavingFigure figure = planned_by_->FigureOf(view_, i, why.needed);
+    if (why.next && figure.order >= least) continue;
     why.next = view_ids_[i];
-    why.next_value = value;
+    why.next_value = figure.value;
+    least = figure.order;
   }
 }
 

@@ -17,6 +17,19 @@ TEST(Residency, LoadsThatFitEvictNobody) {
   EXPECT_EQ(script.scheduler.Memory().free, Bytes());
 }
 
+TEST(Residency, WhatIsKeptForAModelsRunsIsFreeWhenItsUnloadBegins) {
+  Crowded script(Little(100));
+  script.Want(1'000, 0, 30);
+  script.Crank(2'000, {script.Loaded(2'000, 0, 30, Bytes::MiB(50))});
+  EXPECT_EQ(script.scheduler.Memory().reserve, Bytes::MiB(50));
+  EXPECT_EQ(script.Crank(3'000, {UnloadWanted{At(3'000), ModelId{0}}}), Lines{"unload 0"});
+  EXPECT_EQ(script.scheduler.Memory().reserve, Bytes());
+  EXPECT_EQ(script.scheduler.Memory().free, Bytes::MiB(70));
+  std::string saved;
+  script.scheduler.Save(saved);
+  EXPECT_EQ((*Scheduler::Restore(saved))->Memory().free, Bytes::MiB(70));
+}
+
 TEST(Residency, ALoadWaitsUntilTheLeastRecentlyUsedHasLeft) {
   Crowded script(Little(100));
   script.LoadAll({30, 30, 30});
