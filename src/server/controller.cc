@@ -216,8 +216,11 @@ void Controller::Estimate(PendingLoad& load) {
   }
   load.expected =
       load.profile ? load.profile->mapped + load.profile->anonymous : ExpectedOf(load.files.size);
-  load.load_peak = std::max(load.expected, UnmeasuredLoadPeak(load.files.size));
-  load.load_peak_guessed = true;
+  const Bytes measured_peak = load.profile ? load.profile->load_peak : Bytes();
+  load.load_peak_guessed = measured_peak == Bytes();
+  load.load_peak = load.load_peak_guessed
+                       ? std::max(load.expected, UnmeasuredLoadPeak(load.files.size))
+                       : measured_peak;
   if (load.profile) load.file.anonymous_measured = load.profile->anonymous;
   if (!options_.memory.limited() || load.profile) return;
   // An estimate alone refuses nothing: what the network really takes is seen when it is loaded.
@@ -325,6 +328,7 @@ Status Controller::LoadVersion(ModelId id, PendingLoad& load, const std::atomic<
   for (const WarmedUp& event : warmed->times) links_.tell(event);
   const LoadFacts facts = served->facts();
   Account(id, facts.taken());
+  if (!load.load_peak_guessed) served->SetLoadPeak(std::max(load.load_peak, facts.taken()));
   if (options_.memory.limited()) {
     known_[id] = {served,         load.file, load.config, load.files, load.form_stamp,
                   load.load_peak, signature, settings,    nullptr};
