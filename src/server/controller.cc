@@ -211,7 +211,9 @@ void Controller::Estimate(PendingLoad& load) {
     load.expected = cost.mapped + cost.anonymous;
     load.load_peak = cost.transition_peak;
     load.run_peak = cost.run_peak;
-    load.file.anonymous_measured = cost.anonymous;
+    // A network as shipped was measured where its weights were mapped, or not; here they never are.
+    const bool maps = load.file.may_map || !load.file.form->path.empty();
+    load.file.anonymous_measured = maps ? cost.anonymous : load.expected;
     return;
   }
   load.expected =
@@ -221,7 +223,7 @@ void Controller::Estimate(PendingLoad& load) {
   load.load_peak = load.load_peak_guessed
                        ? std::max(load.expected, UnmeasuredLoadPeak(load.files.size))
                        : measured_peak;
-  if (load.profile) load.file.anonymous_measured = load.profile->anonymous;
+  if (load.profile) load.file.anonymous_measured = load.expected;
   if (!options_.memory.limited() || load.profile) return;
   // An estimate alone refuses nothing: what the network really takes is seen when it is loaded.
   const Bytes models = options_.memory.models - given_up_;
