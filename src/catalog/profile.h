@@ -42,6 +42,8 @@ struct ModelProfile {
   TimeDistribution load;
   Bytes mapped;
   Bytes anonymous;
+  /// The most in use at any moment of its load, what stays included. Zero: not measured.
+  Bytes load_peak = Bytes();
 
   /// Of the run with so many rows: the entry with as many or more rows; beyond the last one its
   /// times hold for each of its rows in proportion.

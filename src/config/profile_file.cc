@@ -33,6 +33,7 @@ Json ModelJson(const MachineProfile::Model& model) {
   json["load_ns"] = TimesJson(profile.load);
   json["mapped_bytes"] = profile.mapped.count();
   json["anonymous_bytes"] = profile.anonymous.count();
+  if (profile.load_peak > Bytes()) json["load_peak_bytes"] = profile.load_peak.count();
   Json& runs = json["runs"] = Json::array();
   for (const RunTimes& run : profile.runs) {
     runs.push_back(Json{{"rows", run.rows},
@@ -63,6 +64,7 @@ class Object {
     Wrong(key, "a whole number from " + std::to_string(least) + " to " + std::to_string(most));
     return 0;
   }
+  bool Has(const char* key) const { return Find(key) != nullptr; }
   /// Quantiles; without `may_be_empty` at least one.
   TimeDistribution Times(const char* key, bool may_be_empty) const {
     const Json* value = Find(key);
@@ -132,6 +134,9 @@ MachineProfile::Model ReadModel(const Object& json) {
   profile.load = json.Times("load_ns", true);
   profile.mapped = Bytes(json.Integer("mapped_bytes", 0, kMost));
   profile.anonymous = Bytes(json.Integer("anonymous_bytes", 0, kMost));
+  if (json.Has("load_peak_bytes")) {
+    profile.load_peak = Bytes(json.Integer("load_peak_bytes", 0, kMost));
+  }
   json.List("runs", [&](const Object& run) {
     const std::int64_t least = profile.runs.empty() ? 1 : profile.runs.back().rows + 1;
     profile.runs.push_back({static_cast<std::int32_t>(run.Integer("rows", least, kRowsMax)),

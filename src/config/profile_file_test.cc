@@ -27,6 +27,7 @@ MachineProfile Sample() {
   model.load = Of({1'000'000'000});
   model.mapped = Bytes(123);
   model.anonymous = Bytes(456);
+  model.load_peak = Bytes(789);
   profile.models.push_back({"00ff", model});
   return profile;
 }
@@ -56,7 +57,18 @@ TEST(ProfileFile, WhatIsWrittenComesBackEqual) {
   EXPECT_EQ(model.runs[1].peak, Bytes(9));
   EXPECT_EQ(model.mapped, Bytes(123));
   EXPECT_EQ(model.anonymous, Bytes(456));
+  EXPECT_EQ(model.load_peak, Bytes(789));
   EXPECT_EQ(MachineProfileText(*read), MachineProfileText(Sample()));
+}
+
+TEST(ProfileFile, OneWithoutALoadPeakIsReadToo) {
+  MachineProfile profile = Sample();
+  profile.models[0].profile.load_peak = Bytes();
+  const std::string text = MachineProfileText(profile);
+  EXPECT_EQ(text.find("load_peak"), std::string::npos);
+  const auto read = ParseMachineProfile(text, "p.json");
+  ASSERT_TRUE(read.ok()) << read.status().message();
+  EXPECT_EQ(read->models[0].profile.load_peak, Bytes());
 }
 
 TEST(ProfileFile, AMistakeIsNamedWithItsPath) {
@@ -79,6 +91,9 @@ TEST(ProfileFile, AMistakeIsNamedWithItsPath) {
        "p.json: 'models[0].runs[0].alone_ns': expected a list of whole numbers, ascending"},
       {"20,", "5,",
        "p.json: 'models[0].runs[0].alone_ns': expected a list of whole numbers, ascending"},
+      {"789", "\"much\"",
+       "p.json: 'models[0].load_peak_bytes': expected a whole number from 0 to "
+       "1152921504606846976"},
       {"\"node_costs\"", "\"costs\"", "p.json: 'node_costs': expected an object"},
       {"\"runs\"", "\"run\"", "p.json: 'models[0].runs': expected a list"},
       {"\"models\"", "\"model\"", "p.json: 'models': expected a list"},

@@ -73,7 +73,8 @@ TEST(ScenarioErrors, EveryMistakeIsNamedWithItsPlaceAndWhatIsAccepted) {
       {"load = []\nlasts_s = 1\n[[models]]\nname = 'm'\nrun_us = 5\nspred_percent = 3",
        "s.toml:6:1: unknown key 'spred_percent' of a model, expected name, max_batch_size, cores, "
        "dynamic_batching, profile, run_us, run_beside_us, run_peak_mib, spread_percent, load_ms, "
-       "mapped_mib, anonymous_mib, inputs, samples, load_failures_percent, run_failures_percent, "
+       "mapped_mib, anonymous_mib, load_peak_mib, inputs, samples, load_failures_percent, "
+       "run_failures_percent, "
        "accuracy, "
        "accuracy_min, pin, idle_unload_s or variants; did you "
        "mean 'spread_percent'?"},

@@ -68,6 +68,7 @@ run_peak_mib = 1.5
 load_ms = 200
 mapped_mib = 3
 anonymous_mib = 1
+load_peak_mib = 7.5
 load_failures_percent = 2.5
 run_failures_percent = 0.1
 [models.dynamic_batching]
@@ -101,6 +102,7 @@ rate_per_s = 3
   EXPECT_EQ(model.rows_max, 8);
   EXPECT_EQ(model.cores, 2);
   ASSERT_EQ(model.profile.runs.size(), 3u);
+  EXPECT_EQ(model.profile.load_peak, Bytes::KiB(7'680));
   EXPECT_EQ(model.profile.runs[0].rows, 1);
   EXPECT_EQ(model.profile.runs[0].alone.quantiles.size(), 2u);
   EXPECT_EQ(model.profile.runs[0].alone.At(0), Duration::Microseconds(10));

@@ -21,6 +21,7 @@ constexpr std::string_view kModelKeys[] = {"name",
                                            "load_ms",
                                            "mapped_mib",
                                            "anonymous_mib",
+                                           "load_peak_mib",
                                            "inputs",
                                            "samples",
                                            "load_failures_percent",
@@ -31,8 +32,8 @@ constexpr std::string_view kModelKeys[] = {"name",
                                            "idle_unload_s",
                                            "variants"};
 constexpr std::string_view kVariantKeys[] = {
-    "name",         "accuracy",       "profile", "run_us",     "run_beside_us",
-    "run_peak_mib", "spread_percent", "load_ms", "mapped_mib", "anonymous_mib"};
+    "name",           "accuracy", "profile",    "run_us",        "run_beside_us", "run_peak_mib",
+    "spread_percent", "load_ms",  "mapped_mib", "anonymous_mib", "load_peak_mib"};
 /// As many as a model's folder may declare.
 constexpr std::size_t kVariantsMax = 16;
 constexpr std::string_view kBatchingKeys[] = {"preferred_batch_size",
@@ -233,6 +234,7 @@ void ReadTimesAndSizes(ScenarioReading& reading, const TomlNode& table, std::str
   }
   ReadMemory(reader, table, "mapped_mib", result.mapped);
   ReadMemory(reader, table, "anonymous_mib", result.anonymous);
+  ReadMemory(reader, table, "load_peak_mib", result.load_peak);
 }
 
 void ReadVariants(ScenarioReading& reading, const TomlNode& table, ScenarioModel& model) {

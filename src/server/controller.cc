@@ -211,14 +211,19 @@ void Controller::Estimate(PendingLoad& load) {
     load.expected = cost.mapped + cost.anonymous;
     load.load_peak = cost.transition_peak;
     load.run_peak = cost.run_peak;
-    load.file.anonymous_measured = cost.anonymous;
+    // A network as shipped was measured where its weights were mapped, or not; here they never are.
+    const bool maps = load.file.may_map || !load.file.form->path.empty();
+    load.file.anonymous_measured = maps ? cost.anonymous : load.expected;
     return;
   }
   load.expected =
       load.profile ? load.profile->mapped + load.profile->anonymous : ExpectedOf(load.files.size);
-  load.load_peak = std::max(load.expected, UnmeasuredLoadPeak(load.files.size));
-  load.load_peak_guessed = true;
-  if (load.profile) load.file.anonymous_measured = load.profile->anonymous;
+  const Bytes measured_peak = load.profile ? load.profile->load_peak : Bytes();
+  load.load_peak_guessed = measured_peak == Bytes();
+  load.load_peak = load.load_peak_guessed
+                       ? std::max(load.expected, UnmeasuredLoadPeak(load.files.size))
+                       : measured_peak;
+  if (load.profile) load.file.anonymous_measured = load.expected;
   if (!options_.memory.limited() || load.profile) return;
   // An estimate alone refuses nothing: what the network really takes is seen when it is loaded.
   const Bytes models = options_.memory.models - given_up_;
@@ -325,6 +330,7 @@ Status Controller::LoadVersion(ModelId id, PendingLoad& load, const std::atomic<
   for (const WarmedUp& event : warmed->times) links_.tell(event);
   const LoadFacts facts = served->facts();
   Account(id, facts.taken());
+  if (!load.load_peak_guessed) served->SetLoadPeak(std::max(load.load_peak, facts.taken()));
   if (options_.memory.limited()) {
     known_[id] = {served,         load.file, load.config, load.files, load.form_stamp,
                   load.load_peak, signature, settings,    nullptr};

@@ -95,6 +95,7 @@ Status Controller::LoadVariant(ModelId id, PendingLoad& load, const std::atomic<
   const LoadFacts facts = served->facts();
   const Bytes taken = facts.anonymous + facts.mapped;
   Account(id, taken);
+  if (!load.load_peak_guessed) served->SetLoadPeak(std::max(load.load_peak, taken));
   const ModelSettings settings = SettingsOf(load.main->config(), load.use);
   if (options_.memory.limited()) {
     known_[id] = {served,         load.file, load.config, load.files, load.form_stamp,

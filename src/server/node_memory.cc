@@ -82,6 +82,7 @@ void Node::AddVariants(const ServedModel& model, ModelMemoryRow& row) const {
     one.residence = variant.residence();
     one.facts = variant.facts();
     one.run_peak = variant.run_peak();
+    one.load_peak = variant.load_peak();
     one.waiting = body_->brain.Waiting(variant.id());
   };
   add(model);
@@ -96,6 +97,7 @@ void Node::AddVariants(const ServedModel& model, ModelMemoryRow& row) const {
     row.residence = residence;
     row.facts = variant->facts();
     row.run_peak = variant->run_peak();
+    row.load_peak = variant->load_peak();
   }
 }
 
@@ -117,6 +119,7 @@ NodeMemory Node::Memory() const {
     row.residence = model->residence();
     row.facts = model->facts();
     row.run_peak = model->run_peak();
+    row.load_peak = model->load_peak();
     row.waiting = body_->brain.Waiting(model->id());
     AddVariants(*model, row);
     if (model->last_used() > Instant()) row.unused_for = now - model->last_used();

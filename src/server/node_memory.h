@@ -27,6 +27,7 @@ struct VariantMemoryRow {
   Residence residence = Residence::kResident;
   LoadFacts facts;
   Bytes run_peak;
+  Bytes load_peak;
   std::uint32_t waiting = 0;
 };
 
@@ -36,6 +37,7 @@ struct ModelMemoryRow {
   Residence residence = Residence::kResident;
   LoadFacts facts;  ///< Of the last load, whether it is in memory or not.
   Bytes run_peak;   ///< The greatest that one run took.
+  Bytes load_peak;  ///< At any moment of its load. Zero: nobody has measured it.
   std::uint32_t waiting = 0;
   std::optional<Duration> unused_for;  ///< Since its last request arrived; none: never asked.
   ResidencyCounts counts;

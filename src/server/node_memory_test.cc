@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <atomic>
+#include <map>
 #include <optional>
 #include <string>
 #include <thread>
@@ -19,6 +20,7 @@ class TidyBackend final : public Backend {
   using Backend::Load;
   Result<std::unique_ptr<Executor>> Load(const VersionFile& file, const ModelConfig& config,
                                          const std::atomic<bool>* stop) override {
+    anonymous_measured[config.name] = file.anonymous_measured;
     return profiled_.Load(file, config, stop);
   }
   bool TrimUnused() override {
@@ -27,6 +29,7 @@ class TidyBackend final : public Backend {
   }
 
   std::atomic<int> asked = 0;
+  std::map<std::string, std::optional<Bytes>> anonymous_measured;  ///< As loads were told.
 
  private:
   ProfiledBackend profiled_;
@@ -70,6 +73,43 @@ class NodeMemoryTest : public LiveNodeTest {
     return {};
   }
 };
+
+/// 3 MiB loaded, 9 on the way.
+std::optional<ModelProfile> Measured() {
+  ModelProfile profile;
+  profile.runs = {{1, {{Duration::Microseconds(1)}}, {}, {}}};
+  profile.mapped = Bytes::MiB(1);
+  profile.anonymous = Bytes::MiB(2);
+  profile.load_peak = Bytes::MiB(9);
+  return profile;
+}
+
+TEST_F(NodeMemoryTest, WhatAProfileSaysOfALoadIsToldAndShown) {
+  TidyBackend backend;
+  options_.find_profile = [](const std::string& model, const VersionFile&) {
+    return model == "measured" ? Measured() : std::nullopt;
+  };
+  Put("measured", 1);
+  Put("other", 1);
+  node_ = std::make_unique<Node>(options_, source_, backend, telemetry_);
+  ASSERT_TRUE(node_->Start().ok());
+  Await([this] { return node_->Ready(); });
+  EXPECT_EQ(Row("measured").load_peak, Bytes::MiB(9));
+  EXPECT_EQ(backend.anonymous_measured["measured"], Bytes::MiB(3)) << "nothing is mapped";
+  EXPECT_EQ(Row("other").load_peak, Bytes()) << "nobody has measured it";
+  EXPECT_EQ(backend.anonymous_measured["other"], std::nullopt);
+  node_.reset();
+}
+
+TEST_F(NodeMemoryTest, AMeasuredLoadThatTakesTooMuchOnItsWayIsRefused) {
+  options_.find_profile = [](const std::string&, const VersionFile&) { return Measured(); };
+  Put("measured", 1);
+  Start(Bytes::MiB(8));
+  TestCall call("measured", {1, 2, 3, 4});
+  const Status status = node_->Submit(*lane_, call);
+  EXPECT_NE(status.message().find("9.0 MiB while it is loaded, of 8.0 MiB"), std::string::npos)
+      << status.message();
+}
 
 TEST_F(NodeMemoryTest, UnusedMemoryGoesBackSomeTimeAfterARunUntilNothingIsLeft) {
   TidyBackend tidy;

@@ -116,6 +116,9 @@ class ServedModel {
   /// The greatest that one run took.
   Bytes run_peak() const { return Bytes(run_peak_.load(std::memory_order_relaxed)); }
   void NotePeak(Bytes peak);
+  /// The most in use at any moment of its load. Zero: nobody has measured it.
+  Bytes load_peak() const { return Bytes(load_peak_.load(std::memory_order_relaxed)); }
+  void SetLoadPeak(Bytes peak) { load_peak_.store(peak.count(), std::memory_order_relaxed); }
   /// Of this variant alone; `counters` are of all.
   std::uint64_t runs() const { return runs_.load(std::memory_order_relaxed); }
   void CountRun() { runs_.fetch_add(1, std::memory_order_relaxed); }
@@ -147,6 +150,7 @@ class ServedModel {
   std::vector<std::uint32_t> outputs_from_main_;
   std::atomic<Residence> residence_ = Residence::kResident;
   std::atomic<std::int64_t> run_peak_ = 0;
+  std::atomic<std::int64_t> load_peak_ = 0;
   std::atomic<std::uint64_t> runs_ = 0;
   std::atomic<std::int64_t> last_used_ = 0;
   mutable std::mutex mutex_;  // Guards what follows, `executor_` and `facts_`.

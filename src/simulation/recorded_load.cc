@@ -61,6 +61,7 @@ class Recorded {
     TimeSamples loads;
     Bytes anonymous;
     Bytes mapped;
+    Bytes load_peak;
   };
   struct Row {
     Instant at;
@@ -175,6 +176,12 @@ class Recorded {
     if (Model* model = Named(event.model)) model->warm_up[event.rows].Add(event.ran_for);
     return Status();
   }
+  Status On(const LoadWanted& event, std::size_t) {
+    if (Model* model = Named(event.model); model != nullptr && !event.load_peak_guessed) {
+      model->load_peak = event.load_peak;
+    }
+    return Status();
+  }
   Status On(const LoadFinished& event, std::size_t) {
     if (Model* model = Named(event.model)) {
       model->settings = event.settings;
@@ -213,6 +220,7 @@ class Recorded {
     model.profile.load = seen.loads.Distribution(kRecordedQuantiles);
     model.profile.anonymous = seen.anonymous;
     model.profile.mapped = seen.mapped;
+    model.profile.load_peak = seen.load_peak;
     return model;
   }
 

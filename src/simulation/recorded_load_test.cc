@@ -34,6 +34,7 @@ Scenario Original() {
     model.profile.runs = {{1, {{Us(500), Us(900)}}, {}, {}}, {4, {{Us(2'000)}}, {}, {}}};
     model.profile.load = {{Ms(3)}};
     model.profile.anonymous = Bytes::MiB(7);
+    model.profile.load_peak = Bytes::MiB(9);
     scenario.models.push_back(std::move(model));
   }
   LoadSource ocr;
@@ -124,6 +125,7 @@ TEST(RecordedLoad, TenantsPoliciesAndModelsComeAlong) {
   EXPECT_EQ(ocr.rows_max, 4);
   EXPECT_TRUE(ocr.batching && ocr.batching->queue_delay_max == Us(100));
   EXPECT_EQ(ocr.profile.anonymous, Bytes::MiB(7));
+  EXPECT_EQ(ocr.profile.load_peak, Bytes::MiB(9));
   EXPECT_EQ(ocr.profile.load.Median(), Ms(3));
   ASSERT_FALSE(ocr.profile.runs.empty());
   EXPECT_EQ(ocr.profile.runs[0].rows, 1);

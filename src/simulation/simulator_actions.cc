@@ -48,7 +48,7 @@ void Simulator::Body::AddModel(std::size_t scenario_model, bool fails) {
   const ModelProfile& profile = model.profile;
   const auto id = static_cast<ModelId>(models_.size());
   models_.push_back({scenario_model, fails, false, {}, 0});
-  LoadWanted wanted{now_, id, profile.mapped + profile.anonymous};
+  LoadWanted wanted{now_, id, profile.mapped + profile.anonymous, profile.load_peak};
   wanted.accuracy = model.accuracy;
   events_.emplace_back(wanted);
 }
@@ -60,7 +60,7 @@ void Simulator::Body::AddVariants(ModelId first) {
     const ModelProfile& profile = model.variants[i].profile;
     const auto id = static_cast<ModelId>(models_.size());
     models_.push_back({scenario_model, false, false, {}, i + 1});
-    LoadWanted wanted{now_, id, profile.mapped + profile.anonymous};
+    LoadWanted wanted{now_, id, profile.mapped + profile.anonymous, profile.load_peak};
     wanted.variant_of = first;
     wanted.accuracy = model.variants[i].accuracy;
     events_.emplace_back(wanted);

@@ -66,6 +66,9 @@ def test_the_result_has_its_keys(measured):
             assert 0 < times["min_ns"] <= times["p50_ns"] <= times["p99_ns"] <= times["max_ns"]
             assert times["count"] >= 2
     assert model["load"]["count"] >= 2 and model["load"]["p50_ns"] > 0
+    assert model["load_peak_bytes"] >= model["mapped_bytes"] + model["anonymous_bytes"] > 0
+    kept = json.loads((measured / "mlp.json").read_text())["models"][0]
+    assert kept["load_peak_bytes"] == model["load_peak_bytes"]
     assert [node["kept"] for node in result["node_costs"]] == [False, True, False]
     for node in result["node_costs"]:
         for kind in ["read", "hand_over", "reply"]:

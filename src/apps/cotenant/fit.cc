@@ -7,6 +7,7 @@
 #include "apps/cotenant/cpu_name.h"
 #include "apps/cotenant/fit_plan.h"
 #include "apps/cotenant/memory_plan.h"
+#include "apps/cotenant/prepared_source.h"
 #include "apps/cotenant/result_json.h"
 #include "apps/cotenant/run_report.h"
 #include "apps/cotenant/usable_cpus.h"
@@ -18,6 +19,7 @@
 #include "config/state_dir.h"
 #include "execution/onnx/onnx_backend.h"
 #include "policy/policy_table.h"
+#include "scheduler/scheduler.h"
 
 namespace cotenant {
 namespace {
@@ -34,6 +36,7 @@ struct Settings {
   std::string residency;
   std::uint64_t seed = 1;
   std::string state_dir;
+  std::string cache_dir;
   std::string json;
 };
 
@@ -52,6 +55,8 @@ std::vector<CommandFlag> Flags(Settings& s) {
       {"seed", kValue, "N", "of arrivals and run times (1)", SetsSeed(s.seed)},
       {"state-dir", kValue, "DIR", "where the profile is kept (docs/profiles.md)",
        SetsText(s.state_dir)},
+      {"cache-dir", kValue, "DIR", "prepared networks, as serve's; none: as shipped",
+       SetsText(s.cache_dir)},
       {"json", kValue, "FILE", "write what the tables show", SetsText(s.json)},
   };
 }
@@ -67,6 +72,49 @@ constexpr CommandUsage kUsage = {
     "measured: cotenant profile MODELS_DIR. Exit status 1: the budget is too small for some."};
 
 int Fail(int code, const std::string& message) { return FailCommand(kUsage, code, message); }
+
+/// The profile's times, and what was measured of a form in a process of its own.
+ModelProfile WithCost(ModelProfile profile, const VariantCost& cost) {
+  profile.mapped = cost.mapped;
+  profile.anonymous = cost.anonymous;
+  profile.load_peak = cost.transition_peak;
+  profile.load.quantiles = {cost.load_takes};
+  return profile;
+}
+
+/// As the server takes it: in its prepared form, with its smaller forms beside it.
+ScenarioModel ModelOf(const ModelDescription& description, ModelProfile profile) {
+  const VersionFile& file = description.versions.back();
+  ScenarioModel model;
+  model.name = description.config.name;
+  model.rows_max = std::max(description.config.max_batch_size, 1);
+  model.profile = std::move(profile);
+  model.profile.model = model.name;
+  VariantUse use = description.use;
+  for (const VariantSource& variant : file.variants) {
+    // What nobody has measured cannot be reckoned with.
+    if (!variant.cost || !variant.accuracy.known()) continue;
+    if (!use.accuracy.known()) use.accuracy = {kFullAccuracy, AccuracySource::kAgreement};
+    ScenarioVariant& one = model.variants.emplace_back();
+    one.name = variant.name;
+    one.accuracy = Comparable(variant.accuracy, use.accuracy).milli;
+    one.profile = WithCost(model.profile, *variant.cost);
+    one.profile.model += ":" + variant.name;
+  }
+  if (file.form && file.form->cost) {
+    Bytes& load_peak = model.profile.load_peak;
+    if (!file.form->path.empty()) {
+      model.profile = WithCost(std::move(model.profile), *file.form->cost);
+    } else if (load_peak == Bytes()) {
+      load_peak = file.form->cost->transition_peak;
+    }
+  }
+  model.accuracy = use.accuracy.milli;
+  model.accuracy_min = use.accuracy_min;
+  model.pinned = use.pinned;
+  model.idle_unload = use.idle_unload.value_or(Duration());
+  return model;
+}
 
 /// The profiles of all models; InvalidArgument names those that have none.
 Result<std::vector<ScenarioModel>> MeasuredModels(ModelSource& source, const ProfileStore& store) {
@@ -85,12 +133,7 @@ Result<std::vector<ScenarioModel>> MeasuredModels(ModelSource& source, const Pro
       lacking += "\n  " + name + ": " + (found.remark.empty() ? "not measured" : found.remark);
       continue;
     }
-    ScenarioModel model;
-    model.name = name;
-    model.rows_max = std::max(description->config.max_batch_size, 1);
-    model.profile = *std::move(found.profile);
-    model.profile.model = name;
-    models.push_back(std::move(model));
+    models.push_back(ModelOf(*description, *std::move(found.profile)));
   }
   if (!lacking.empty()) {
     return InvalidArgument("cotenant profile MODELS_DIR measures what is missing:" + lacking);
@@ -124,6 +167,10 @@ Result<Scenario> LoadOf(const std::string& path, std::vector<ScenarioModel> mode
       return InvalidArgument(path + ": the repository has no model '" + wanted.name + "'");
     }
     wanted.profile = std::move(model->profile);
+    if (!wanted.variants.empty()) continue;
+    wanted.variants = std::move(model->variants);
+    wanted.accuracy = model->accuracy;
+    wanted.accuracy_min = std::max(wanted.accuracy_min, model->accuracy_min);
   }
   return scenario;
 }
@@ -154,17 +201,17 @@ std::string Tables(const FitReport& report, Bytes request_max) {
                      " for the program, " + MibText(budget.requests) + " for requests, " +
                      MibText(budget.parked) + " for parked networks, " + MibText(budget.models) +
                      " for models and their runs\n\n";
-  std::vector<std::vector<std::string>> rows = {{"model", "size MiB", "run peak", "load ms",
-                                                 "least budget", "requests", "refused %", "cold %",
-                                                 "p50 ms", "p99 ms"}};
+  std::vector<std::vector<std::string>> rows = {{"model", "size MiB", "run peak", "load peak",
+                                                 "load ms", "least budget", "requests", "refused %",
+                                                 "cold %", "p50 ms", "p99 ms"}};
   const RunResult& asked = report.asked.result;
   for (std::size_t i = 0; i < report.models.size(); ++i) {
     const FittedModel& model = report.models[i];
     const GroupResult& seen = asked.models[i];
     rows.push_back({model.name, MibText(model.size), MibText(model.run_peak),
-                    MillisecondsText(model.load.seconds() * 1e3), MibText(model.budget_min),
-                    std::to_string(seen.requests), PercentText(seen.RefusedMilliPercent()),
-                    FixedText(ColdPercent(seen)),
+                    MibText(model.load_peak), MillisecondsText(model.load.seconds() * 1e3),
+                    MibText(model.budget_min), std::to_string(seen.requests),
+                    PercentText(seen.RefusedMilliPercent()), FixedText(ColdPercent(seen)),
                     MillisecondsText(seen.latency.p50.seconds() * 1e3),
                     MillisecondsText(seen.latency.p99.seconds() * 1e3)});
   }
@@ -231,6 +278,7 @@ std::string ReportJson(const FitReport& report, Bytes request_max) {
     json["models"].push_back({{"name", model.name},
                               {"size_bytes", model.size.count()},
                               {"run_peak_bytes", model.run_peak.count()},
+                              {"load_peak_bytes", model.load_peak.count()},
                               {"load_ns", model.load.nanoseconds()},
                               {"budget_min_bytes", model.budget_min.count()},
                               {"requests", seen.requests},
@@ -248,6 +296,22 @@ std::string ReportJson(const FitReport& report, Bytes request_max) {
   return json.dump(2) + "\n";
 }
 
+std::filesystem::path CacheFolder(const std::string& flag) {
+  if (flag.empty()) return DefaultCacheDir();
+  return flag == "none" ? std::filesystem::path() : std::filesystem::path(flag);
+}
+
+/// As the server chooses them with this budget.
+PreparedSourceOptions FormsWithin(const MemoryBudget& budget, const std::string& repository) {
+  PreparedSourceOptions options;
+  options.repositories = {repository};
+  options.cpu = CpuName();
+  options.onnxruntime_version = OnnxRuntimeVersion();
+  const Bytes for_runs(SchedulerSettings().run_peak_floor.count() * UsableCpus());
+  options.room = std::max(budget.models - for_runs, Bytes(1));
+  return options;
+}
+
 int Compute(const Settings& settings, const std::string& repository) {
   std::vector<std::string> words = {repository};
   if (!settings.memory.empty()) words.push_back("--memory=" + settings.memory);
@@ -260,7 +324,12 @@ int Compute(const Settings& settings, const std::string& repository) {
   // The program as it serves: with its libraries up.
   const Result<std::unique_ptr<OnnxBackend>> backend = OnnxBackend::Create({});
   if (!backend.ok()) return Fail(1, backend.status().message());
-  DirectorySource source({repository});
+  const MemoryNeeds needs = ReadMemoryNeeds(*options);
+  const Result<MemoryBudget> budget = DivideMemory(needs);
+  if (!budget.ok()) return Fail(1, budget.status().message());
+  DirectorySource directory({repository});
+  PreparedStore prepared(CacheFolder(settings.cache_dir));
+  PreparedSource source(directory, prepared, FormsWithin(*budget, repository));
   const std::filesystem::path state =
       settings.state_dir.empty() ? DefaultStateDir() : std::filesystem::path(settings.state_dir);
   const ProfileStore store(state, {repository}, {CpuName(), OnnxRuntimeVersion()});
@@ -277,7 +346,6 @@ int Compute(const Settings& settings, const std::string& repository) {
     scenario->device.costs = machine->costs;
   }
   scenario->device.slots = UsableCpus();
-  const MemoryNeeds needs = ReadMemoryNeeds(*options);
   const Result<FitReport> report = PlanFit(*scenario, needs, settings.seed);
   if (!report.ok()) return Fail(1, report.status().message());
   const Bytes request_max = WithinBudget(*options, report->asked.budget).body_max;

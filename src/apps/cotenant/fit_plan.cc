@@ -30,6 +30,29 @@ Bytes PeaksOf(std::vector<Bytes> peaks, std::int32_t slots) {
   return sum;
 }
 
+/// Of its load alone, as the scheduler asks for it before the load begins.
+Bytes RoomToLoad(const FittedModel& model, std::int32_t slots) {
+  const Bytes loaded = model.size + PeaksOf({model.run_peak}, slots);
+  return std::max(loaded, model.load_peak + PeaksOf({}, slots));
+}
+
+/// Of all models together, whichever is loaded last.
+Bytes RoomForAll(const std::vector<FittedModel>& models, std::int32_t slots) {
+  std::vector<Bytes> peaks;
+  Bytes sum;
+  for (const FittedModel& model : models) {
+    peaks.push_back(model.run_peak);
+    sum += model.size;
+  }
+  Bytes room = sum + PeaksOf(peaks, slots);
+  for (std::size_t i = 0; i < models.size(); ++i) {
+    std::vector<Bytes> others = peaks;
+    others.erase(others.begin() + static_cast<std::ptrdiff_t>(i));
+    room = std::max(room, sum - models[i].size + models[i].load_peak + PeaksOf(others, slots));
+  }
+  return room;
+}
+
 FittedBudget Play(Scenario scenario, const MemoryBudget& budget, std::uint64_t seed) {
   scenario.device.memory = budget.models;
   SimulatorOptions options;
@@ -59,7 +82,7 @@ Result<FitReport> PlanFit(const Scenario& scenario, const MemoryNeeds& needs, st
   Result<MemoryBudget> asked = DivideMemory(needs);
   COTENANT_RETURN_IF_ERROR(asked.status());
   FitReport report;
-  std::vector<Bytes> peaks;
+  const std::int32_t slots = scenario.device.slots;
   for (const ScenarioModel& model : scenario.models) {
     const ModelProfile& profile = model.profile;
     FittedModel fitted;
@@ -67,14 +90,13 @@ Result<FitReport> PlanFit(const Scenario& scenario, const MemoryNeeds& needs, st
     fitted.size = profile.mapped + profile.anonymous;
     fitted.run_peak = GreatestPeak(profile);
     fitted.load = profile.load.empty() ? Duration() : profile.load.Median();
-    const Bytes alone = fitted.size + PeaksOf({fitted.run_peak}, scenario.device.slots);
-    fitted.budget_min = BudgetFor(needs, alone);
+    fitted.load_peak = std::max(fitted.size, profile.load_peak);
+    fitted.budget_min = BudgetFor(needs, RoomToLoad(fitted, slots));
     report.budget_min = std::max(report.budget_min, fitted.budget_min);
     report.sum += fitted.size;
-    peaks.push_back(fitted.run_peak);
     report.models.push_back(std::move(fitted));
   }
-  report.budget_all_warm = BudgetFor(needs, report.sum + PeaksOf(peaks, scenario.device.slots));
+  report.budget_all_warm = BudgetFor(needs, RoomForAll(report.models, slots));
   report.asked = Play(scenario, *asked, seed);
   const Bytes span = report.budget_all_warm - report.budget_min;
   for (std::int64_t step = 0; step <= kSteps; ++step) {

@@ -18,9 +18,10 @@ namespace cotenant {
 /// One model of the repository, as measured.
 struct FittedModel {
   std::string name;
-  Bytes size;      ///< Mapped and anonymous, loaded.
-  Bytes run_peak;  ///< The greatest of its measured runs.
-  Duration load;   ///< Median.
+  Bytes size;       ///< Mapped and anonymous, loaded.
+  Bytes run_peak;   ///< The greatest of its measured runs.
+  Bytes load_peak;  ///< The most at any moment of its load, what stays included.
+  Duration load;    ///< Median.
   /// The smallest budget that serves this model at all.
   Bytes budget_min;
 };
@@ -34,9 +35,10 @@ struct FittedBudget {
 
 struct FitReport {
   std::vector<FittedModel> models;
-  Bytes sum;              ///< Of all sizes.
-  Bytes budget_min;       ///< Serves every model, one after the other.
-  Bytes budget_all_warm;  ///< Holds all of them, with their runs: no cold starts.
+  Bytes sum;         ///< Of all sizes.
+  Bytes budget_min;  ///< Serves every model, one after the other.
+  /// Holds all of them, with their runs, and lets any of them be loaded last: no cold starts.
+  Bytes budget_all_warm;
   FittedBudget asked;
   /// From `budget_min` to `budget_all_warm`, ascending.
   std::vector<FittedBudget> curve;

@@ -13,6 +13,7 @@
 #include <map>
 
 #include "apps/cotenant/cpu_name.h"
+#include "apps/cotenant/network_measurer.h"
 #include "apps/cotenant/profile_from_log.h"
 #include "apps/cotenant/profile_report.h"
 #include "apps/cotenant/result_json.h"
@@ -223,6 +224,24 @@ std::string UtcNow() {
   return {text.data(), std::strftime(text.data(), text.size(), "%Y-%m-%dT%H:%M:%SZ", &utc)};
 }
 
+/// In a process of its own: here others' memory would count, and what was loaded before.
+Bytes MeasureLoadPeak(const Settings& settings, const std::string& model, const VersionFile& file,
+                      const LoadFacts& facts) {
+  constexpr Duration kRunsFor = Duration::Milliseconds(1);
+  constexpr Duration kLastsMax = Duration::Seconds(60);
+  NetworkToMeasure network;
+  network.repository = settings.repository;
+  network.model = model;
+  network.version = file.version;
+  const Result<MeasuredForm> measured = NetworkMeasurer(kRunsFor, kLastsMax).Measure(network);
+  if (!measured.ok()) {
+    LogWarning("model '" + model +
+               "': what its load takes could not be measured: " + measured.status().message());
+    return Bytes();
+  }
+  return std::max(measured->cost.transition_peak, facts.taken());
+}
+
 void MeasureModels(const Settings& settings, DirectorySource& source, Backend& backend,
                    const std::vector<std::string>& names, ProgressBar& bar, ProfileReport& report) {
   Telemetry telemetry;
@@ -244,6 +263,7 @@ void MeasureModels(const Settings& settings, DirectorySource& source, Backend& b
       Result<MeasuredModel> measured =
           MeasureModel(source, backend, telemetry, *description, file, options);
       if (measured.ok()) {
+        measured->load_peak = MeasureLoadPeak(settings, name, file, measured->facts);
         report.models.push_back(*std::move(measured));
       } else {
         report.failures.emplace_back(name + " version " + std::to_string(file.version),

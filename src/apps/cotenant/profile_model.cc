@@ -320,6 +320,7 @@ ModelProfile MeasuredModel::Profile() const {
   profile.load = load.Distribution();
   profile.mapped = facts.mapped;
   profile.anonymous = facts.anonymous;
+  profile.load_peak = load_peak;
   return profile;
 }
 

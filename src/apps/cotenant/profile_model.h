@@ -57,6 +57,7 @@ struct MeasuredModel {
   bool joined = false;  ///< Batches are of several requests of one row, as dynamic batching joins.
   TimeSamples load;
   LoadFacts facts;
+  Bytes load_peak;                      ///< Measured in a process of its own. Zero: it was not.
   std::vector<MeasuredShapes> choices;  ///< At least one; the first is what a profile keeps.
 
   ModelProfile Profile() const;

@@ -61,11 +61,13 @@ std::string ModelTable(const ProfileReport& report) {
 }
 
 std::string MemoryTable(const ProfileReport& report) {
-  std::vector<std::vector<std::string>> rows = {
-      {"model", "version", "load ms p50", "max", "mapped MiB", "anonymous MiB", "inputs"}};
+  std::vector<std::vector<std::string>> rows = {{"model", "version", "load ms p50", "max",
+                                                 "mapped MiB", "anonymous MiB", "load peak MiB",
+                                                 "inputs"}};
   for (const MeasuredModel& model : report.models) {
     rows.push_back({model.name, std::to_string(model.version), Ms(model.load.PerMille(500)),
                     Ms(model.load.Greatest()), Mib(model.facts.mapped), Mib(model.facts.anonymous),
+                    model.load_peak > Bytes() ? Mib(model.load_peak) : "-",
                     model.choices.front().shapes});
   }
   return AlignedTable(rows);
@@ -129,6 +131,7 @@ Json ModelJson(const MeasuredModel& model) {
                {"load", TimesJson(model.load)},
                {"mapped_bytes", model.facts.mapped.count()},
                {"anonymous_bytes", model.facts.anonymous.count()},
+               {"load_peak_bytes", model.load_peak.count()},
                {"runs", RunsJson(kept.runs)},
                {"other_shapes", Json::array()}};
   for (const MeasuredShapes& choice : std::span(model.choices).subspan(1)) {

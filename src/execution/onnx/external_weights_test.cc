@@ -6,6 +6,7 @@
 #include <fstream>
 #include <sstream>
 
+#include "base/random.h"
 #include "execution/onnx/onnx_models_test.h"
 
 namespace cotenant {
@@ -158,6 +159,32 @@ TEST_F(ExternalWeightsTest, WeightsOfAnInnerGraphAreRefusedByName) {
               std::string::npos)
         << status.message();
   }
+}
+
+/// No seed may end the test.
+TEST_F(ExternalWeightsTest, ANetworkOfAnyBytesIsReadWithoutHarm) {
+  std::ostringstream text;
+  text << std::ifstream(network_, std::ios::binary).rdbuf();
+  const std::string tensor = TensorIn("weights.bin");
+  std::string nested = Field(5, tensor);
+  for (int i = 0; i < 9; ++i) nested = Field(1, Field(5, Field(6, nested)));
+  MemoryPool pool({Bytes::MiB(64), Bytes()});
+  int readable = 0;
+  for (const std::string& sound : {text.str(), Field(7, nested)}) {
+    for (std::uint64_t seed = 0; seed < 2'000; ++seed) {
+      Random random(seed);
+      std::string bytes = sound;
+      for (int i = 0; i < 4; ++i) {
+        bytes[random.Below(static_cast<std::uint32_t>(bytes.size()))] =
+            static_cast<char>(random.Below(256));
+      }
+      if (seed % 4 == 0) bytes.resize(random.Below(static_cast<std::uint32_t>(bytes.size())));
+      const VersionFile file{1, "", std::make_shared<const std::string>(std::move(bytes))};
+      readable += ExternalWeights::Read(file, "it", pool, true).ok();
+    }
+  }
+  EXPECT_GT(readable, 0);
+  EXPECT_LT(readable, 4'000);
 }
 
 TEST_F(ExternalWeightsTest, AFileThatIsNoNetworkIsLeftToTheLibrary) {

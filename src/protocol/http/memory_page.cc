@@ -69,6 +69,7 @@ void AppendVariant(const VariantMemoryRow& variant, std::string& out) {
   AppendMember("mapped", variant.facts.mapped, out);
   AppendMember("anonymous", variant.facts.anonymous, out);
   AppendMember("run_peak", variant.run_peak, out);
+  AppendMember("load_peak", variant.load_peak, out);
   AppendMember("waiting", variant.waiting, out);
   out += '}';
 }
@@ -100,6 +101,7 @@ void AppendModel(const ModelMemoryRow& model, std::string& out) {
   AppendMember("mapped", model.facts.mapped, out);
   AppendMember("anonymous", model.facts.anonymous, out);
   AppendMember("run_peak", model.run_peak, out);
+  AppendMember("load_peak", model.load_peak, out);
   AppendMember("waiting", model.waiting, out);
   AppendName("unused_seconds", out);
   if (model.unused_for) {
