@@ -223,6 +223,17 @@ std::string UtcNow() {
   return {text.data(), std::strftime(text.data(), text.size(), "%Y-%m-%dT%H:%M:%SZ", &utc)};
 }
 
+/// Of the models: of each version its own, and the variants that lie beside it.
+std::int64_t CountNetworks(DirectorySource& source, const std::vector<std::string>& names) {
+  std::size_t count = 0;
+  for (const std::string& name : names) {
+    const Result<ModelDescription> description = source.Read(name, {});
+    if (!description.ok()) continue;
+    for (const VersionFile& file : description->versions) count += 1 + file.variants.size();
+  }
+  return static_cast<std::int64_t>(count);
+}
+
 void MeasureModels(const Settings& settings, DirectorySource& source, Backend& backend,
                    const std::vector<std::string>& names, ProgressBar& bar, ProfileReport& report) {
   Telemetry telemetry;
@@ -234,23 +245,31 @@ void MeasureModels(const Settings& settings, DirectorySource& source, Backend& b
   options.progress = [&bar](Duration elapsed) { bar.Show(elapsed); };
   for (const std::string& name : names) {
     if (stop_asked != 0) return;
-    bar.Begin(name);
     const auto inputs = settings.inputs.find(name);
     options.inputs = inputs == settings.inputs.end() ? InputChoice() : inputs->second;
     Result<ModelDescription> description = source.Read(name, {});
-    if (!description.ok()) report.failures.emplace_back(name, description.status().message());
-    for (std::size_t i = 0; description.ok() && i < description->versions.size(); ++i) {
-      const VersionFile& file = description->versions[i];
+    if (!description.ok()) {
+      report.failures.emplace_back(name, description.status().message());
+      continue;
+    }
+    const auto measure = [&](const VersionFile& file, const VariantSource* variant) {
+      if (stop_asked != 0) return;
+      const std::string title = variant == nullptr ? name : VariantTitle(name, variant->name);
+      bar.Begin(title);
       Result<MeasuredModel> measured =
-          MeasureModel(source, backend, telemetry, *description, file, options);
+          MeasureModel(source, backend, telemetry, *description, file, variant, options);
       if (measured.ok()) {
         report.models.push_back(*std::move(measured));
       } else {
-        report.failures.emplace_back(name + " version " + std::to_string(file.version),
+        report.failures.emplace_back(title + " version " + std::to_string(file.version),
                                      measured.status().message());
       }
+      bar.End(settings.seconds);
+    };
+    for (const VersionFile& file : description->versions) {
+      measure(file, nullptr);
+      for (const VariantSource& variant : file.variants) measure(file, &variant);
     }
-    bar.End(settings.seconds);
   }
 }
 
@@ -300,7 +319,9 @@ int Keep(const Settings& settings, const MachineProfile& profile, const std::str
   std::string last;
   for (const MachineProfile::Model& model : profile.models) {
     const std::string& name = model.profile.model;
-    if (!settings.beside || name == last) continue;
+    // A variant's is in its model's.
+    const bool written = name == last || (!last.empty() && ModelOfTitle(name) == last);
+    if (!settings.beside || written) continue;
     last = name;
     const std::filesystem::path folder = std::filesystem::path(settings.repository) / name;
     check(store.SaveBeside(profile, name), (folder / kProfileFileName).string());
@@ -356,8 +377,7 @@ int Measure(const Settings& settings) {
   CatchSignals();
   Status node_status;
   {
-    ProgressBar bar(settings.progress,
-                    settings.seconds * static_cast<std::int64_t>(names.size() + 1));
+    ProgressBar bar(settings.progress, settings.seconds * (CountNetworks(source, names) + 1));
     MeasureModels(settings, source, **backend, names, bar, report);
     if (settings.node && stop_asked == 0) node_status = MeasureCosts(settings, bar, report);
   }
