@@ -33,13 +33,18 @@ struct VersionFile {
   std::vector<VariantSource> variants = {};
   /// What to load in its place, if there is a path: the same network, as it was prepared. What it
   /// takes, where that was measured: without a path, of the network as it is.
-  std::optional<VariantSource> form = std::nullopt;
+  std::optional<NetworkForm> form = std::nullopt;
   /// Nobody but us changes the files: its weights may be mapped. Those of users are read.
   bool may_map = false;
   /// What it takes beside mapped weights, where that was measured in a process that did nothing
   /// else.
   std::optional<Bytes> anonymous_measured = std::nullopt;
 };
+
+/// Of a variant, what is loaded.
+inline VersionFile FileOf(const VariantSource& variant, std::int64_t version) {
+  return {version, variant.path, variant.content, {}, variant.form};
+}
 
 /// The files of one version's network, external weights included, without reading them.
 struct NetworkFiles {

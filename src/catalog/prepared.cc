@@ -63,6 +63,26 @@ const PreparedForm* BestOf(const std::vector<PreparedForm>& forms, const Prepare
 
 }  // namespace
 
+const PreparedForm* ExactForm(const PreparedNetwork& network) {
+  const PreparedForm* least = nullptr;
+  for (const PreparedForm& form : network.forms) {
+    if (!IsExact(form)) continue;
+    if (&form == &network.forms.front()) return &form;
+    if (least == nullptr || TakenBy(form.measured) < TakenBy(least->measured)) least = &form;
+  }
+  return least;
+}
+
+PreparedNetwork ExactOnly(PreparedNetwork network) {
+  network.served_agreement_min = kFullAccuracy;
+  if (const PreparedForm* const first = ExactForm(network)) {
+    const auto place = network.forms.begin() + (first - network.forms.data());
+    std::rotate(network.forms.begin(), place, place + 1);
+  }
+  std::erase_if(network.forms, [](const PreparedForm& form) { return !IsExact(form); });
+  return network;
+}
+
 bool SpeedIsInDoubt(const std::vector<PreparedForm>& tried, const PreparedNetwork& network) {
   return network.shipped && std::ranges::any_of(tried, [&](const PreparedForm& form) {
            return form.accuracy.milli >= network.served_agreement_min &&

@@ -81,6 +81,12 @@ inline Bytes TakenBy(const MeasuredForm& form) {
   return form.cost.mapped + form.cost.anonymous + form.cost.run_peak;
 }
 
+/// The exact form to serve where one with losses may not be: the first of all where that one is
+/// exact, else the one that takes least. Null: none is exact.
+const PreparedForm* ExactForm(const PreparedNetwork& network);
+/// Without the forms that have losses, as if no such one were ever served.
+PreparedNetwork ExactOnly(PreparedNetwork network);
+
 /// A form that gives other answers for more samples than this is of no use.
 inline constexpr std::int32_t kAgreementMin = 90'000;
 /// An exact form that runs longer than this against the fastest is not the one to serve.

@@ -115,5 +115,27 @@ TEST(KeepWinners, TheNetworkAsShippedStaysWhereItIsBetter) {
   EXPECT_EQ(network.dropped.size(), 2U);
 }
 
+TEST(ExactOnly, TheFormThatServesStaysFirstAndThoseWithLossesGo) {
+  PreparedNetwork network;
+  network.served_agreement_min = 95'000;
+  network.forms = {Form("large", Measured(90, 1'000, 20)),
+                   Form("lossy", Measured(20, 900, 5), 99'000),
+                   Form("small", Measured(50, 3'000, 20))};
+  const PreparedNetwork exact = ExactOnly(network);
+  EXPECT_EQ(Names(exact), (List{"large", "small"}));
+  EXPECT_EQ(ServedForm(exact)->name, "large");
+}
+
+TEST(ExactOnly, WhereOneWithLossesServesTheOneThatTakesLeastIsFirst) {
+  PreparedNetwork network;
+  network.served_agreement_min = 95'000;
+  network.forms = {Form("lossy", Measured(20, 900, 5), 99'000),
+                   Form("large", Measured(90, 1'000, 20)), Form("small", Measured(50, 3'000, 20))};
+  EXPECT_EQ(Names(ExactOnly(network)), (List{"small", "large"}));
+  network.forms.resize(1);
+  EXPECT_EQ(ExactForm(network), nullptr);
+  EXPECT_EQ(ServedForm(ExactOnly(network)), nullptr);
+}
+
 }  // namespace
 }  // namespace cotenant

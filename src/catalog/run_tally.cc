@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <functional>
 
+#include "catalog/variant.h"
+
 namespace cotenant {
 
 std::string_view RunEndName(RunEnd end) {
@@ -95,7 +97,7 @@ RunTally::RunTally(const Scenario& scenario) : scenario_(scenario.name), lasts_(
     std::int32_t best = model.accuracy;
     for (const ScenarioVariant& variant : model.variants) best = std::max(best, variant.accuracy);
     const auto add = [&](std::string_view name, std::int32_t accuracy) {
-      variants.names.push_back(model.name + ":" + std::string(name));
+      variants.names.push_back(VariantTitle(model.name, name));
       variants.points_lost.push_back(accuracy == 0 ? 0 : best - accuracy);
     };
     add(kOwnVariantName, model.accuracy);

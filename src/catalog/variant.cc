@@ -37,6 +37,16 @@ std::string AccuracyText(std::int32_t milli) {
   return rest.empty() ? text : text + "." + rest;
 }
 
+std::string VariantTitle(std::string_view model, std::string_view variant) {
+  return std::string(model) + ":" + std::string(variant);
+}
+
+std::string_view ModelOfTitle(std::string_view title) {
+  // No variant has a colon in its name.
+  const std::size_t colon = title.rfind(':');
+  return colon == std::string_view::npos ? std::string_view() : title.substr(0, colon);
+}
+
 Accuracy Comparable(Accuracy variant, Accuracy own) {
   const bool against_own = variant.source == AccuracySource::kAgreement && own.known() &&
                            own.source != AccuracySource::kAgreement;

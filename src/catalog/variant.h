@@ -46,6 +46,11 @@ Accuracy Comparable(Accuracy variant, Accuracy own);
 /// The name under which requests ask for the network that the model's folder calls its own.
 inline constexpr std::string_view kOwnVariantName = "default";
 
+/// "detector:int8": how a variant beside the own network is named where models are.
+std::string VariantTitle(std::string_view model, std::string_view variant);
+/// "detector" of the above; empty where it names no variant.
+std::string_view ModelOfTitle(std::string_view title);
+
 /// What a variant takes, as measured in a process of its own.
 struct VariantCost {
   Bytes mapped;
@@ -55,19 +60,28 @@ struct VariantCost {
   Duration load_takes;
 };
 
-/// One variant beside the network that the model's folder calls its own.
-struct VariantSource {
-  std::string name;  ///< "int8". Letters, digits, '-', '_' and '.'; unique in its model.
-  /// A network file on disk, absolute; or empty when `content` holds the network itself.
+/// A form of a network that can be loaded in its place: as it was prepared, or as it was shipped.
+struct NetworkForm {
+  /// A file of our own cache, absolute, which nobody changes in place. Empty: the network as it was
+  /// shipped.
   std::string path;
-  std::shared_ptr<const std::string> content;
   /// In place of the model's own (`RuntimeOptions`); negative: as the model's.
   std::int32_t graph_optimization_level = -1;
   /// Session configuration entries on top of the model's own.
   std::map<std::string, std::string> session_entries;
+  std::optional<VariantCost> cost;  ///< Empty: seen when it is loaded.
+};
+
+/// One variant beside the network that the model's folder calls its own.
+struct VariantSource {
+  std::string name;  ///< "int8". Letters, digits, '-', '_' and '.'; unique in its model.
+  /// A network file on disk, absolute; or empty when `content` holds the network itself, or `form`
+  /// is all there is of it.
+  std::string path;
+  std::shared_ptr<const std::string> content;
+  /// What to load in its place, if there is a path, and what it takes, if that was measured.
+  std::optional<NetworkForm> form;
   Accuracy accuracy;
-  std::optional<VariantCost> cost;  ///< Empty: measured when it is loaded.
-  bool prepared = false;            ///< A file of our own cache, which nobody changes in place.
   /// The model's names of inputs and outputs → the variant's, where they differ.
   std::map<std::string, std::string> inputs;
   std::map<std::string, std::string> outputs;
@@ -75,8 +89,13 @@ struct VariantSource {
 
 /// What a model's folder says of how its variants may be used.
 struct VariantUse {
-  /// Of the network that the folder calls its own.
+  /// Of the network that the folder calls its own, as somebody declared it.
   Accuracy accuracy;
+  /// What the others are compared with: the one declared, else its agreement with itself, which is
+  /// full.
+  Accuracy own_accuracy() const {
+    return accuracy.known() ? accuracy : Accuracy{kFullAccuracy, AccuracySource::kAgreement};
+  }
   /// No variant below this is put in memory for requests that do not name it. Zero: any.
   std::int32_t accuracy_min = 0;
   bool pinned = false;    ///< Never taken out of memory for others.

@@ -29,5 +29,19 @@ TEST(Variant, AgreementIsTakenFromTheAccuracyOfTheNetworkItAgreesWith) {
   EXPECT_EQ(Comparable({}, {50'000, kStated}), Accuracy{});
 }
 
+TEST(VariantTitle, NamesAVariantOfAModelAndTellsTheModel) {
+  EXPECT_EQ(VariantTitle("detector", "int8"), "detector:int8");
+  EXPECT_EQ(ModelOfTitle("detector:int8"), "detector");
+  EXPECT_EQ(ModelOfTitle("a:b:int8"), "a:b");
+  EXPECT_EQ(ModelOfTitle("detector"), "");
+}
+
+TEST(OwnAccuracy, WhatIsDeclaredGoesBeforeFullAgreementWithItself) {
+  VariantUse use;
+  EXPECT_EQ(use.own_accuracy(), (Accuracy{kFullAccuracy, AccuracySource::kAgreement}));
+  use.accuracy = {91'000, AccuracySource::kStated};
+  EXPECT_EQ(use.own_accuracy(), (Accuracy{91'000, AccuracySource::kStated}));
+}
+
 }  // namespace
 }  // namespace cotenant

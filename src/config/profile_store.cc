@@ -41,9 +41,11 @@ fs::path ProfileStore::StateFile() const {
 }
 
 std::optional<fs::path> ProfileStore::FolderOf(const std::string& model) const {
-  for (const fs::path& repository : repositories_) {
-    std::error_code error;
-    if (fs::is_directory(repository / model, error)) return repository / model;
+  for (const std::string_view name : {std::string_view(model), ModelOfTitle(model)}) {
+    for (const fs::path& repository : repositories_) {
+      std::error_code error;
+      if (!name.empty() && fs::is_directory(repository / name, error)) return repository / name;
+    }
   }
   return std::nullopt;
 }
@@ -128,7 +130,10 @@ Status ProfileStore::SaveBeside(const MachineProfile& measured, const std::strin
   const std::optional<fs::path> folder = FolderOf(model);
   if (!folder) return NotFound("model '" + model + "' has no folder to write its profile to");
   MachineProfile own = measured;
-  std::erase_if(own.models, [&](const Entry& entry) { return entry.profile.model != model; });
+  std::erase_if(own.models, [&](const Entry& entry) {
+    const std::string& name = entry.profile.model;
+    return name != model && ModelOfTitle(name) != model;
+  });
   return WriteProfileFile(*folder / kProfileFileName, own);
 }
 

@@ -39,14 +39,15 @@ class ProfileStore {
     std::string remark;
   };
   /// The profile to go by: the state directory's, else the one beside the model. The network is
-  /// read and hashed only when a profile might be its own.
+  /// read and hashed only when a profile might be its own. Of a variant, `model` is its title.
   Found Find(const std::string& model, const VersionFile& file) const;
 
   /// Puts what was measured into the state directory's file, which is made if need be. Other models
   /// stay when they were measured on the same CPU and ONNX Runtime; without new node costs the old
   /// ones stay too.
   Status Save(MachineProfile measured) const;
-  /// Writes the model's part beside it, for shipping. NotFound when no repository has its folder.
+  /// Writes the model's part beside it, its variants' too, for shipping. NotFound when no
+  /// repository has its folder.
   Status SaveBeside(const MachineProfile& measured, const std::string& model) const;
 
   /// Empty without a state directory.

@@ -110,6 +110,19 @@ TEST_F(ProfileStoreTest, TheOneBesideTheModelCountsWhereTheStateDirectoryHasNone
   EXPECT_EQ(Store().SaveBeside(two, "nowhere").code(), Code::kNotFound);
 }
 
+TEST_F(ProfileStoreTest, AVariantsProfileIsShippedBesideItsModelAndFoundThere) {
+  MachineProfile two = Measured("m", 60);
+  files_.Write("models/m/1/model.int8.onnx", "smaller");
+  const VersionFile int8 = {1, (files_.root() / "models/m/1/model.int8.onnx").string(), {}};
+  two.models.push_back(Measured("m:int8", 20).models[0]);
+  two.models[1].hash = NetworkHash(int8).value();
+  ASSERT_TRUE(Store().SaveBeside(two, "m").ok());
+  EXPECT_EQ(RunTime(Store().Find("m:int8", int8)), 20);
+  EXPECT_EQ(RunTime(Store().Find("m", File())), 60);
+  files_.Write("models/m/1/model.int8.onnx", "quantised anew");
+  EXPECT_NE(Store().Find("m:int8", int8).remark.find("'m:int8' version 1"), std::string::npos);
+}
+
 TEST_F(ProfileStoreTest, AFileThatIsNoProfileIsNamedAndNotUsed) {
   files_.Write("state/deep/profile.json", "{");
   const ProfileStore::Found found = Store().Find("m", File());

@@ -62,6 +62,18 @@ TEST(Residency, RequestsOfAModelThatIsOutWaitForOneLoadAndAreAnsweredCold) {
       << "it came when the model was there";
 }
 
+TEST(Residency, RoomIsMadeForARequestThatWaitsThoughOthersAreExpectedSooner) {
+  Crowded script(Little(100, "marginal-value"));
+  script.LoadAll({60, 60});
+  script.Evict(4'000, 0);
+  script.Crank(5'000, {script.Loaded(5'000, 1, 60)});
+  std::int64_t us = 0;
+  for (std::uint64_t request = 1; request <= 20; ++request) {
+    script.Use(us += 200'000, request, 1);
+  }
+  EXPECT_EQ(script.Crank(us + 60'000, {script.Arrive(us + 60'000, 99, 0)}), Lines{"evict 1"});
+}
+
 TEST(Residency, AModelUnderARunIsEvictedAfterIt) {
   Crowded script(Little(100));
   script.LoadAll({60, 30});

@@ -51,6 +51,7 @@ void Scheduler::Body::FillModel(ModelId id, const ModelRecord* asked, bool other
   view.resident = resident ? 0 : kNoVariant;
   view.held = &model != asked && Holds(model, others_wait);
   FillCommon(FirstOf(model), view);
+  view.waiting = model.waiting > 0;
   view.wanted = &model == asked || model.waiting > 0 || ExpectedNow(model);
 }
 
@@ -93,6 +94,7 @@ void Scheduler::Body::FillVariants(const ModelRecord& first, bool others_wait) {
   ResidentModelView& view = view_models_.emplace_back();
   view.held = HoldsVariants(first, others_wait);
   FillCommon(first, view);
+  view.waiting = waiting;
   view.wanted = waiting || ExpectedNow(first);
   AddVariants(resident, view);
   const std::int32_t floor = std::max(first.settings.accuracy_min, first.tenants_ask);

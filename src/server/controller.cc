@@ -174,10 +174,7 @@ void Controller::BeginChange(const std::string& model, const LoadOverride& overr
     load.change = change;
     load.index = i;
     load.use = description->use;
-    if (!load.file.variants.empty() && !load.use.accuracy.known()) {
-      // What the others are compared with.
-      load.use.accuracy = {kFullAccuracy, AccuracySource::kAgreement};
-    }
+    if (!load.file.variants.empty()) load.use.accuracy = load.use.own_accuracy();
     LoadWanted wanted = WantedLoad(id, load);
     wanted.accuracy = load.use.accuracy.milli;
     auto history = links_.find_history(model, load.file.version);

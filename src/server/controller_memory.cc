@@ -160,11 +160,15 @@ Result<std::unique_ptr<Executor>> Controller::LoadNetwork(VersionFile& file,
   Status why = FailedPrecondition("its files were changed or removed");
   if (FormStamp(file) == form_stamp) {
     VersionFile form{file.version, file.form->path, nullptr};
-    form.may_map = file.form->prepared;
+    form.may_map = true;
     form.anonymous_measured = file.anonymous_measured;
     Result<std::unique_ptr<Executor>> executor = backend_.Load(form, prepared, &stop);
     if (executor.ok() || executor.status().code() == Code::kCancelled) return executor;
     why = executor.status();
+  }
+  if (file.path.empty() && file.content == nullptr) {
+    return Status(why.code(), "its prepared form '" + file.form->path +
+                                  "' cannot be used, and it has no other: " + why.message());
   }
   LogWarning("model " + Quoted(config.name) + " is served as shipped, because its prepared form '" +
              file.form->path + "' cannot be used: " + why.message());

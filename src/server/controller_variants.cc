@@ -13,33 +13,13 @@
 #include "telemetry/log.h"
 
 namespace cotenant {
-namespace {
-
-/// How the variant's network runs: as the model's own, but for what the variant says.
-ModelConfig ConfigOf(const ModelConfig& main, const VariantSource& variant) {
-  ModelConfig config = main;
-  if (variant.graph_optimization_level >= 0) {
-    config.runtime.graph_optimization_level = variant.graph_optimization_level;
-  }
-  for (const auto& [key, value] : variant.session_entries) {
-    config.runtime.session_entries[key] = value;
-  }
-  return config;
-}
-
-}  // namespace
 
 void Controller::WantVariants(ModelId id, const PendingLoad& main,
                               const std::shared_ptr<ServedModel>& served) {
   for (const VariantSource& variant : main.file.variants) {
-    const std::string name = main.change->name + ":" + variant.name;
+    const std::string name = VariantTitle(main.change->name, variant.name);
     const ModelId own = links_.brain.Allocate(name);
-    VersionFile file{main.file.version, variant.path, variant.content};
-    // What it takes, where that was measured.
-    if (variant.cost) file.form.emplace().cost = variant.cost;
-    file.may_map = variant.prepared;
-    PendingLoad load = Prepare(name, std::move(file), main.config);
-    load.config = ConfigOf(main.config, variant);
+    PendingLoad load = Prepare(name, FileOf(variant, main.file.version), main.config);
     load.change = main.change;
     load.index = main.index;
     load.use = main.use;
@@ -79,7 +59,8 @@ void Controller::DoLoadVariant(ModelId id, const std::atomic<bool>& stop) {
 Status Controller::LoadVariant(ModelId id, PendingLoad& load, const std::atomic<bool>& stop) {
   const Instant began = MonotonicNow();
   Account(id, std::max(load.expected, load.load_peak));
-  Result<std::unique_ptr<Executor>> executor = backend_.Load(load.file, load.config, &stop);
+  Result<std::unique_ptr<Executor>> executor =
+      LoadNetwork(load.file, load.config, load.form_stamp, stop);
   COTENANT_RETURN_IF_ERROR(executor.status());
   COTENANT_RETURN_IF_ERROR(CheckFits(**executor));
   const ModelSignature signature = (*executor)->signature();

@@ -206,7 +206,7 @@ std::string LiveBrain::ModelName(ModelId id) const {
   if (!known) return {};
   const ServedModel& model = *models_[ToIndex(id)];
   const bool own = model.variant() == kOwnVariantName;
-  return own ? model.config().name : model.config().name + ":" + model.variant();
+  return own ? model.config().name : VariantTitle(model.config().name, model.variant());
 }
 
 EndCounts LiveBrain::Ends() const {

@@ -90,6 +90,19 @@ Status CheckAgrees(const ModelSignature& main, const ModelSignature& variant,
   return CheckTensors("output", main.outputs, variant.outputs, source.outputs);
 }
 
+ModelSignature ByNamesOfModel(ModelSignature signature, const VariantSource& variant) {
+  const auto rename = [](std::vector<ModelSignature::Tensor>& tensors, const auto& names) {
+    for (ModelSignature::Tensor& tensor : tensors) {
+      const auto found =
+          std::ranges::find(names, tensor.name, [](auto& pair) { return pair.second; });
+      if (found != names.end()) tensor.name = found->first;
+    }
+  };
+  rename(signature.inputs, variant.inputs);
+  rename(signature.outputs, variant.outputs);
+  return signature;
+}
+
 std::string_view ResidenceName(Residence residence) {
   switch (residence) {
     case Residence::kResident: return "resident";
@@ -103,7 +116,7 @@ std::string_view ResidenceName(Residence residence) {
 
 ServedModel::ServedModel(ModelId id, std::int64_t version, ModelConfig config,
                          RenderedConfig rendered, std::unique_ptr<Executor> executor,
-                         std::shared_ptr<ModelCounters> counters)
+                         std::shared_ptr<ModelCounters> counters, const VariantSource& names)
     : id_(id),
       version_(version),
       version_text_(std::to_string(version)),
@@ -112,8 +125,10 @@ ServedModel::ServedModel(ModelId id, std::int64_t version, ModelConfig config,
       executor_(std::move(executor)),
       facts_(executor_->facts()),
       counters_(std::move(counters)),
-      input_index_(IndexByName(config_.inputs, executor_->signature().inputs)),
-      output_index_(IndexByName(config_.outputs, executor_->signature().outputs)) {}
+      input_index_(
+          IndexByName(Renamed(config_.inputs, names.inputs), executor_->signature().inputs)),
+      output_index_(
+          IndexByName(Renamed(config_.outputs, names.outputs), executor_->signature().outputs)) {}
 
 ServedModel::ServedModel(ModelId id, const ServedModel& main, const VariantSource& variant,
                          std::unique_ptr<Executor> executor)

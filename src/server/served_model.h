@@ -44,8 +44,10 @@ struct DroppedVariant {
 
 class ServedModel {
  public:
+  /// `names`: of a variant that is measured alone, what stands for the configuration's names.
   ServedModel(ModelId id, std::int64_t version, ModelConfig config, RenderedConfig rendered,
-              std::unique_ptr<Executor> executor, std::shared_ptr<ModelCounters> counters);
+              std::unique_ptr<Executor> executor, std::shared_ptr<ModelCounters> counters,
+              const VariantSource& names = {});
   /// Another variant of `main`, whose signature agrees with that one's (`CheckAgrees`).
   ServedModel(ModelId id, const ServedModel& main, const VariantSource& variant,
               std::unique_ptr<Executor> executor);
@@ -166,5 +168,8 @@ class ServedModel {
 /// variant's is dynamic. Else InvalidArgument says what differs.
 Status CheckAgrees(const ModelSignature& main, const ModelSignature& variant,
                    const VariantSource& source);
+
+/// The variant's signature, with its tensors by the model's names.
+ModelSignature ByNamesOfModel(ModelSignature signature, const VariantSource& variant);
 
 }  // namespace cotenant

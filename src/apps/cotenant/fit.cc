@@ -93,12 +93,12 @@ ScenarioModel ModelOf(const ModelDescription& description, ModelProfile profile)
   VariantUse use = description.use;
   for (const VariantSource& variant : file.variants) {
     // What nobody has measured cannot be reckoned with.
-    if (!variant.cost || !variant.accuracy.known()) continue;
-    if (!use.accuracy.known()) use.accuracy = {kFullAccuracy, AccuracySource::kAgreement};
+    if (!variant.form || !variant.form->cost || !variant.accuracy.known()) continue;
+    use.accuracy = use.own_accuracy();
     ScenarioVariant& one = model.variants.emplace_back();
     one.name = variant.name;
     one.accuracy = Comparable(variant.accuracy, use.accuracy).milli;
-    one.profile = WithCost(model.profile, *variant.cost);
+    one.profile = WithCost(model.profile, *variant.form->cost);
     one.profile.model += ":" + variant.name;
   }
   if (file.form && file.form->cost) {

@@ -69,9 +69,7 @@ Result<std::vector<LiveModel>> ReadLiveModels(const fs::path& repository, const 
     const Result<ModelDescription> description = source.Read(name, {});
     if (!description.ok()) continue;
     const VersionFile& version = description->versions.back();
-    const Accuracy own = description->use.accuracy.known()
-                             ? description->use.accuracy
-                             : Accuracy{kFullAccuracy, AccuracySource::kAgreement};
+    const Accuracy own = description->use.own_accuracy();
     LiveModel model{name, repository / name, {}, {}};
     std::error_code error;
     if (!data.empty() && fs::is_directory(data / name, error)) {
@@ -80,7 +78,7 @@ Result<std::vector<LiveModel>> ReadLiveModels(const fs::path& repository, const 
     model.variants.push_back({std::string(kOwnVariantName), version.path, own.milli, {}});
     for (const VariantSource& variant : version.variants) {
       if (!variant.accuracy.known()) continue;
-      const std::int32_t accuracy = Comparable(variant.accuracy, description->use.accuracy).milli;
+      const std::int32_t accuracy = Comparable(variant.accuracy, own).milli;
       model.variants.push_back({variant.name, variant.path, accuracy, {}});
     }
     models.push_back(std::move(model));

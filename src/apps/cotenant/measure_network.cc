@@ -48,7 +48,8 @@ struct Settings {
   std::string repository;
   std::string model;
   std::int64_t version = 1;
-  std::string path;  ///< Loaded instead of the model's own network.
+  std::string variant;  ///< A declared one, in place of the model's own network.
+  std::string path;     ///< Loaded instead of the model's own network.
   std::int64_t level = -1;
   std::vector<std::string> entries;  ///< "key=value"
   std::string save;                  ///< Write the optimised network there, and measure nothing.
@@ -70,6 +71,8 @@ std::vector<CommandFlag> Flags(Settings& s) {
   using enum FlagKind;
   return {
       {"version", kValue, "N", "of the model", SetsNumber(s.version, 0, INT64_MAX)},
+      {"variant", kValue, "NAME", "a variant that lies beside the model's own network",
+       SetsText(s.variant)},
       {"path", kValue, "FILE", "the network, instead of the model's own", SetsText(s.path)},
       {"level", kValue, "N", "of graph optimisation", SetsNumber(s.level, 0, 99)},
       {"entry", kValue, "KEY=VALUE", "a session configuration entry; repeatable",
@@ -143,6 +146,7 @@ class Measuring {
       if (file.version == settings_.version) file_ = file;
     }
     if (file_.path.empty()) return NotFound("the model has no such version");
+    if (!settings_.variant.empty()) COTENANT_RETURN_IF_ERROR(TakeVariant());
     if (!settings_.path.empty()) {
       file_.path = settings_.path;
       file_.may_map = true;
@@ -178,15 +182,26 @@ class Measuring {
   }
 
  private:
+  Status TakeVariant() {
+    const auto found = std::ranges::find(file_.variants, settings_.variant, &VariantSource::name);
+    if (found == file_.variants.end()) {
+      return NotFound("the model has no variant '" + settings_.variant + "'");
+    }
+    variant_ = *found;
+    file_ = FileOf(variant_, file_.version);
+    return Status();
+  }
+
   Status Load() {
     Result<std::unique_ptr<Executor>> executor = backend_.Load(file_, config_);
     COTENANT_RETURN_IF_ERROR(executor.status());
     executor_ = executor->get();
-    Result<ModelConfig> config = source_.Complete(config_, executor_->signature());
+    Result<ModelConfig> config =
+        source_.Complete(config_, ByNamesOfModel(executor_->signature(), variant_));
     COTENANT_RETURN_IF_ERROR(config.status());
     model_ = std::make_shared<ServedModel>(
         ModelId{}, file_.version, *config, source_.Render(*config), *std::move(executor),
-        telemetry_.ForModel(config->name, std::to_string(file_.version)));
+        telemetry_.ForModel(config->name, std::to_string(file_.version)), variant_);
     return Status();
   }
 
@@ -348,6 +363,7 @@ class Measuring {
   Telemetry telemetry_;
   ModelConfig config_;
   VersionFile file_;
+  VariantSource variant_;  ///< Without a name: the model's own network.
   std::shared_ptr<ServedModel> model_;
   Executor* executor_ = nullptr;  ///< The model's.
   std::optional<ModelInputs> inputs_;

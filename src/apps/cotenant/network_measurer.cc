@@ -103,10 +103,15 @@ double SameGreatest(const std::vector<float>& a, const std::vector<float>& b, st
 
 }  // namespace
 
+std::string TitleOf(const NetworkToMeasure& network) {
+  return network.variant.empty() ? network.model : VariantTitle(network.model, network.variant);
+}
+
 Result<std::string> NetworkMeasurer::Start(const NetworkToMeasure& network,
                                            std::vector<std::string> more) const {
   std::vector<std::string> words = {"/proc/self/exe", "measure-network", network.repository,
                                     network.model, "--version=" + std::to_string(network.version)};
+  if (!network.variant.empty()) words.push_back("--variant=" + network.variant);
   if (!network.path.empty()) words.push_back("--path=" + network.path);
   if (network.graph_optimization_level >= 0) {
     words.push_back("--level=" + std::to_string(network.graph_optimization_level));

@@ -18,14 +18,18 @@ namespace cotenant {
 
 /// What to load.
 struct NetworkToMeasure {
-  std::string repository;  ///< The model's folder lies in it.
+  std::string repository = {};  ///< The model's folder lies in it.
   std::string model;
   std::int64_t version = 1;
-  std::string path;  ///< A form of the model's network; empty: as shipped.
+  std::string variant = {};                    ///< A declared one; empty: the model's own network.
+  std::string path = {};                       ///< A form of it; empty: as shipped.
   std::int32_t graph_optimization_level = -1;  ///< Negative: as the model's.
-  std::map<std::string, std::string> session_entries;
-  std::string data;  ///< Folder of samples (see `ReadSamples`). Empty: random inputs.
+  std::map<std::string, std::string> session_entries = {};
+  std::string data = {};  ///< Folder of samples (see `ReadSamples`). Empty: random inputs.
 };
+
+/// "detector", or "detector:int8" of a variant.
+std::string TitleOf(const NetworkToMeasure& network);
 
 class NetworkMeasurer {
  public:

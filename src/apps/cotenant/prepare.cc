@@ -84,6 +84,7 @@ int Fail(int code, const std::string& message) { return FailCommand(kUsage, code
 /// A network of the repository, and what became of it.
 struct Row {
   std::string name;
+  std::string variant;  ///< A declared one; empty: the model's own network.
   ModelConfig config;
   VersionFile file;
   PreparedKey key;
@@ -133,25 +134,46 @@ std::vector<Row> RowsOf(DirectorySource& source, const std::vector<std::string>&
   for (const std::string& name : names) {
     Result<ModelDescription> description = source.Read(name, {});
     if (!description.ok()) {
-      rows.push_back({name, {}, {}, {}, {}, description.status()});
+      rows.push_back({name, {}, {}, {}, {}, {}, description.status()});
       continue;
     }
-    for (const VersionFile& file : description->versions) {
+    const auto add = [&](const std::string& title, const std::string& variant, VersionFile file) {
       const std::string version =
           description->versions.size() > 1 ? " version " + std::to_string(file.version) : "";
       const Result<std::string> hash = NetworkHash(file);
       const PreparedKey key{hash.ok() ? *hash : "", CpuName(), OnnxRuntimeVersion(),
                             PreparedOptionsText(description->config.runtime)};
-      rows.push_back({name + version, description->config, file, key, {}, hash.status()});
+      rows.push_back(
+          {title + version, variant, description->config, std::move(file), key, {}, hash.status()});
       store.NoteUse(key);
+    };
+    for (const VersionFile& file : description->versions) {
+      add(name, "", file);
+      for (const VariantSource& variant : file.variants) {
+        add(VariantTitle(name, variant.name), variant.name, FileOf(variant, file.version));
+      }
     }
   }
   return rows;
 }
 
+/// Whoever declared a variant said what it loses: of that one no form loses more.
+PrepareOptions OptionsFor(const Settings& settings, const Row& row) {
+  PrepareOptions options = settings.options;
+  if (row.variant.empty()) return options;
+  options.exact_only = true;
+  options.quantiser.clear();
+  options.served_agreement_min = kFullAccuracy;
+  return options;
+}
+
 void PrepareRow(const Settings& settings, PreparedStore& store, Row& row) {
+  const NetworkToMeasure shipped{.repository = settings.repository,
+                                 .model = row.config.name,
+                                 .version = row.file.version,
+                                 .variant = row.variant};
   Result<PreparedOutcome> outcome =
-      PrepareNetwork(settings.repository, row.config, row.file, row.key, settings.options, store);
+      PrepareNetwork(shipped, row.config, row.file, row.key, OptionsFor(settings, row), store);
   row.status = outcome.status();
   if (outcome.ok()) row.outcome = *std::move(outcome);
 }
@@ -247,11 +269,13 @@ void CatchSignals() {
 }
 
 void PrepareAll(Settings& settings, PreparedStore& store, std::vector<Row>& rows) {
-  StepsBar bar(settings.progress, static_cast<int>(rows.size()) * StepsOf(settings.options));
+  int steps = 0;
+  for (const Row& row : rows) steps += StepsOf(OptionsFor(settings, row));
+  StepsBar bar(settings.progress, steps);
   settings.options.progress = [&bar](const std::string& step) { bar.Step(step); };
   std::mutex mutex;
   std::size_t next = 0;
-  std::size_t done = 0;
+  int done = 0;
   const auto work = [&] {
     std::unique_lock lock(mutex);
     while (next < rows.size()) {
@@ -259,7 +283,8 @@ void PrepareAll(Settings& settings, PreparedStore& store, std::vector<Row>& rows
       lock.unlock();
       if (row.status.ok()) PrepareRow(settings, store, row);
       lock.lock();
-      bar.Reach(static_cast<int>(++done) * StepsOf(settings.options));
+      done += StepsOf(OptionsFor(settings, row));
+      bar.Reach(done);
     }
   };
   std::vector<std::thread> threads;

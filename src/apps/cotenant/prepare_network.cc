@@ -118,7 +118,7 @@ class Preparing {
     if (options_.stop != nullptr && *options_.stop != 0) {
       return Status(Code::kCancelled, "stopped");
     }
-    if (options_.progress) options_.progress(shipped_.model + ": " + name);
+    if (options_.progress) options_.progress(TitleOf(shipped_) + ": " + name);
     return Status();
   }
 
@@ -268,7 +268,7 @@ int StepsOf(const PrepareOptions& options) {
   return static_cast<int>(steps);
 }
 
-Result<PreparedOutcome> PrepareNetwork(const std::string& repository, const ModelConfig& config,
+Result<PreparedOutcome> PrepareNetwork(NetworkToMeasure shipped, const ModelConfig& config,
                                        const VersionFile& file, PreparedKey key,
                                        const PrepareOptions& options, PreparedStore& store) {
   PreparedOutcome outcome;
@@ -281,20 +281,18 @@ Result<PreparedOutcome> PrepareNetwork(const std::string& repository, const Mode
   // What real inputs told is not thrown away for random ones.
   if (found.network && found.network->tries >= wanted &&
       (samples->count == 0 || found.network->samples_sha256 == samples->sha256) &&
-      found.network->served_agreement_min == options.served_agreement_min) {
+      (options.exact_only || found.network->served_agreement_min == options.served_agreement_min)) {
     outcome.network = *std::move(found.network);
+    // It may be another model's own network too.
+    if (options.exact_only) outcome.network = ExactOnly(std::move(outcome.network));
     outcome.was_there = true;
     return outcome;
   }
   Result<fs::path> place = store.BeginBuild();
   COTENANT_RETURN_IF_ERROR(place.status());
-  NetworkToMeasure shipped;
-  shipped.repository = repository;
-  shipped.model = config.name;
-  shipped.version = file.version;
   shipped.data = data.string();
   Result<PreparedNetwork> network =
-      Preparing(shipped, file, *std::move(samples), options, *place).Run();
+      Preparing(std::move(shipped), file, *std::move(samples), options, *place).Run();
   if (!network.ok()) {
     std::error_code ignored;
     fs::remove_all(*place, ignored);

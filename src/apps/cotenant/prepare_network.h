@@ -23,6 +23,8 @@ struct PrepareOptions {
   std::string quantiser;
   /// A folder of samples for each model, by its name (see `ReadSamples`). Empty: warm-ups' data.
   std::string data;
+  /// Nothing with losses is made or served: of a variant that somebody declared.
+  bool exact_only = false;
   /// See `PreparedNetwork::served_agreement_min`.
   std::int32_t served_agreement_min = kFullAccuracy;
   Duration runs_for = Duration::Milliseconds(300);
@@ -46,8 +48,9 @@ struct PreparedOutcome {
 /// Steps that `progress` is told of, at most.
 int StepsOf(const PrepareOptions& options);
 
-/// FailedPrecondition when the network cannot be loaded or run as shipped.
-Result<PreparedOutcome> PrepareNetwork(const std::string& repository, const ModelConfig& config,
+/// `shipped` says where the network is, and `file` what it is. FailedPrecondition when it cannot be
+/// loaded or run as shipped.
+Result<PreparedOutcome> PrepareNetwork(NetworkToMeasure shipped, const ModelConfig& config,
                                        const VersionFile& file, PreparedKey key,
                                        const PrepareOptions& options, PreparedStore& store);
 

@@ -27,16 +27,9 @@ constexpr double kSmaller = 0.9;
 /// that the faster one comes back when there is room.
 constexpr std::int32_t kExactBeside = kFullAccuracy - 1;
 
-VariantSource SourceOf(const PreparedForm& form, const fs::path& folder) {
-  VariantSource source;
-  source.name = form.name;
-  source.path = (folder / form.name / form.network).string();
-  source.graph_optimization_level = form.graph_optimization_level;
-  source.session_entries = form.session_entries;
-  source.accuracy = form.accuracy;
-  source.cost = form.measured.cost;
-  source.prepared = true;
-  return source;
+NetworkForm FormIn(const fs::path& folder, const PreparedForm& form) {
+  return {(folder / form.name / form.network).string(), form.graph_optimization_level,
+          form.session_entries, form.measured.cost};
 }
 
 /// What must be free at some time.
@@ -59,18 +52,6 @@ const PreparedForm* FormWithin(const PreparedNetwork& network, Bytes room) {
   return shipped_is_less ? nullptr : least;
 }
 
-/// While variants stand beside it, the own network is an exact one: the form that takes least of
-/// those, or none (as shipped). Null also where there is no such choice.
-const PreparedForm* ExactForm(const PreparedNetwork& network) {
-  if (IsExact(network.forms.front())) return &network.forms.front();
-  const PreparedForm* least = nullptr;
-  for (const PreparedForm& form : network.forms) {
-    if (!IsExact(form)) continue;
-    if (least == nullptr || TakenBy(form.measured) < TakenBy(least->measured)) least = &form;
-  }
-  return least;
-}
-
 bool AnyDeclared(const VersionFile& file) {
   return std::ranges::any_of(file.variants,
                              [](const VariantSource& variant) { return variant.accuracy.known(); });
@@ -85,50 +66,73 @@ Result<ModelDescription> PreparedSource::Read(std::string_view name,
   // Another process reads the configuration on disk, and not one that came with a request.
   const bool overridden = !override_.config_json.empty() || !override_.files.empty();
   for (VersionFile& file : description->versions) {
-    FindForm(*description, file, overridden);
+    // What is found of its own network comes behind these.
+    for (VariantSource& variant : file.variants) {
+      variant.form = FindForm(*description, file, &variant, overridden);
+    }
+    file.form = FindForm(*description, file, nullptr, overridden);
   }
   return description;
 }
 
-void PreparedSource::FindForm(ModelDescription& description, VersionFile& file, bool overridden) {
-  if (file.content != nullptr) return;
+std::optional<NetworkForm> PreparedSource::FindForm(ModelDescription& description,
+                                                    VersionFile& version,
+                                                    const VariantSource* variant, bool overridden) {
+  const VersionFile file = variant == nullptr ? version : FileOf(*variant, version.version);
+  if (file.content != nullptr) return std::nullopt;
   const Result<std::string> hash = NetworkHash(file);
-  if (!hash.ok()) return;  // Loading it says why.
+  if (!hash.ok()) return std::nullopt;  // Loading it says why.
   const PreparedKey key{*hash, options_.cpu, options_.onnxruntime_version,
                         PreparedOptionsText(description.config.runtime)};
   PreparedStore::Found found = store_.Find(key);
+  NetworkToMeasure network{.model = description.config.name, .version = file.version};
+  if (variant != nullptr) network.variant = variant->name;
   if (!found.remark.empty()) {
     description.warnings.push_back(
-        "model '" + description.config.name +
+        "model '" + TitleOf(network) +
         "' is served as shipped, until it is prepared again: " + found.remark);
   }
+  std::optional<NetworkForm> form;
   if (found.network && !found.network->forms.empty()) {
     store_.NoteUse(key);
-    ChooseForms(description, file, *found.network, found.folder);
+    form = variant == nullptr ? ChooseForms(description, version, *found.network, found.folder)
+                              : FormOfVariant(*found.network, found.folder);
   }
-  if (file.form) return;
-  VariantSource as_shipped;
+  if (form) return form;
+  NetworkForm as_shipped;
   if (found.network && found.network->shipped) {
     as_shipped.cost = found.network->shipped->cost;
   } else if (options_.measure && !overridden) {
-    as_shipped.cost = MeasureNow(description, file, key, found.remark.empty());
+    as_shipped.cost = MeasureNow(std::move(network), file, key, found.remark.empty());
   }
-  if (as_shipped.cost) file.form = as_shipped;
+  if (as_shipped.cost) form = as_shipped;
+  return form;
 }
 
-void PreparedSource::ChooseForms(ModelDescription& description, VersionFile& file,
-                                 const PreparedNetwork& network, const fs::path& folder) {
+std::optional<NetworkForm> PreparedSource::FormOfVariant(const PreparedNetwork& network,
+                                                         const fs::path& folder) const {
+  const PreparedNetwork exact = ExactOnly(network);
+  const PreparedForm* const form = FormWithin(exact, options_.room);
+  return form == nullptr ? std::nullopt : std::optional(FormIn(folder, *form));
+}
+
+std::optional<NetworkForm> PreparedSource::ChooseForms(ModelDescription& description,
+                                                       VersionFile& file,
+                                                       const PreparedNetwork& network,
+                                                       const fs::path& folder) {
   const PreparedForm* own = FormWithin(network, options_.room);
   const bool limited = options_.room > Bytes() && network.shipped.has_value();
   if (limited) {
+    // While variants stand beside it, the own network is an exact one.
     const PreparedForm* const exact = ExactForm(network);
     const MeasuredForm& measured = exact != nullptr ? exact->measured : *network.shipped;
     if (RoomFor(measured) <= options_.room) own = exact;
   }
-  if (own != nullptr) file.form = SourceOf(*own, folder);
+  std::optional<NetworkForm> own_form;
+  if (own != nullptr) own_form = FormIn(folder, *own);
   VariantUse& use = description.use;
   if (own != nullptr && !IsExact(*own) && !use.accuracy.known()) use.accuracy = own->accuracy;
-  if (!limited) return;
+  if (!limited) return own_form;
   // Whoever declared variants knows which answers are good enough.
   const bool declared = AnyDeclared(file);
   const bool lossy_may = !declared || use.accuracy_min > 0;
@@ -137,26 +141,32 @@ void PreparedSource::ChooseForms(ModelDescription& description, VersionFile& fil
   for (const PreparedForm& form : network.forms) {
     const bool smaller = static_cast<double>(TakenBy(form.measured).count()) <
                          static_cast<double>(taken.count()) * kSmaller;
-    const bool named = std::ranges::any_of(
-        file.variants, [&](const VariantSource& other) { return other.name == form.name; });
-    if (&form == own || named || !smaller || RoomFor(form.measured) > options_.room ||
+    if (&form == own || !smaller || RoomFor(form.measured) > options_.room ||
         (!IsExact(form) && !lossy_may)) {
       continue;
     }
-    file.variants.push_back(SourceOf(form, folder));
-    Accuracy& accuracy = file.variants.back().accuracy;
-    accuracy.milli = std::min(accuracy.milli, kExactBeside);
+    const bool named = std::ranges::any_of(
+        file.variants, [&](const VariantSource& other) { return other.name == form.name; });
+    if (named) {
+      description.warnings.push_back(
+          "model '" + description.config.name + "': the prepared form '" + form.name +
+          "' is not used, because a variant that lies beside the network has that name");
+      continue;
+    }
+    VariantSource& variant = file.variants.emplace_back();
+    variant.name = form.name;
+    variant.form = FormIn(folder, form);
+    variant.accuracy = {std::min(form.accuracy.milli, kExactBeside), form.accuracy.source};
     any = true;
   }
-  if (!any || declared || use.accuracy_min > 0) return;
+  if (!any || declared || use.accuracy_min > 0) return own_form;
   // Nobody gets answers that agree less than `prepare --agreement` allowed, unless asked for.
-  const Accuracy own_accuracy =
-      use.accuracy.known() ? use.accuracy : Accuracy{kFullAccuracy, AccuracySource::kAgreement};
   const std::int32_t least = std::min(network.served_agreement_min, kExactBeside);
-  use.accuracy_min = Comparable({least, AccuracySource::kAgreement}, own_accuracy).milli;
+  use.accuracy_min = Comparable({least, AccuracySource::kAgreement}, use.own_accuracy()).milli;
+  return own_form;
 }
 
-std::optional<VariantCost> PreparedSource::MeasureNow(const ModelDescription& description,
+std::optional<VariantCost> PreparedSource::MeasureNow(NetworkToMeasure network,
                                                       const VersionFile& file,
                                                       const PreparedKey& key, bool keep) {
   const Bytes files = source_.FilesOf(file).size;
@@ -165,17 +175,15 @@ std::optional<VariantCost> PreparedSource::MeasureNow(const ModelDescription& de
       !options_.has_room(kProgram + at_most)) {
     return std::nullopt;
   }
-  const std::string& name = description.config.name;
-  NetworkToMeasure network;
-  network.model = name;
-  network.version = file.version;
   for (const fs::path& repository : options_.repositories) {
     std::error_code error;
-    if (fs::is_directory(repository / name, error)) network.repository = repository.string();
+    if (fs::is_directory(repository / network.model, error)) {
+      network.repository = repository.string();
+    }
   }
   Result<MeasuredForm> measured = NetworkMeasurer(kRunsFor, kMeasuringMax).Measure(network);
   if (!measured.ok()) {
-    LogWarning("model '" + name +
+    LogWarning("model '" + TitleOf(network) +
                "': what it takes could not be measured: " + measured.status().message());
     return std::nullopt;
   }

@@ -47,13 +47,17 @@ class PreparedSource final : public ModelSource {
   RenderedConfig Render(const ModelConfig& config) override { return source_.Render(config); }
 
  private:
-  void FindForm(ModelDescription& description, VersionFile& file, bool changed);
-  /// What is loaded as the model's own network, and with limited memory its smaller forms as
-  /// variants.
-  void ChooseForms(ModelDescription& description, VersionFile& file, const PreparedNetwork& network,
-                   const std::filesystem::path& folder);
-  std::optional<VariantCost> MeasureNow(const ModelDescription& description,
-                                        const VersionFile& file, const PreparedKey& key, bool keep);
+  /// What to load in place of a version's own network, or of a declared variant; of the own network
+  /// with limited memory its smaller forms join the variants.
+  std::optional<NetworkForm> FindForm(ModelDescription& description, VersionFile& version,
+                                      const VariantSource* variant, bool overridden);
+  std::optional<NetworkForm> ChooseForms(ModelDescription& description, VersionFile& file,
+                                         const PreparedNetwork& network,
+                                         const std::filesystem::path& folder);
+  std::optional<NetworkForm> FormOfVariant(const PreparedNetwork& network,
+                                           const std::filesystem::path& folder) const;
+  std::optional<VariantCost> MeasureNow(NetworkToMeasure network, const VersionFile& file,
+                                        const PreparedKey& key, bool keep);
 
   ModelSource& source_;
   PreparedStore& store_;

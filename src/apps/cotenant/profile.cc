@@ -226,20 +226,32 @@ std::string UtcNow() {
 
 /// In a process of its own: here others' memory would count, and what was loaded before.
 Bytes MeasureLoadPeak(const Settings& settings, const std::string& model, const VersionFile& file,
-                      const LoadFacts& facts) {
+                      const VariantSource* variant, const LoadFacts& facts) {
   constexpr Duration kRunsFor = Duration::Milliseconds(1);
   constexpr Duration kLastsMax = Duration::Seconds(60);
   NetworkToMeasure network;
   network.repository = settings.repository;
   network.model = model;
   network.version = file.version;
+  if (variant != nullptr) network.variant = variant->name;
   const Result<MeasuredForm> measured = NetworkMeasurer(kRunsFor, kLastsMax).Measure(network);
   if (!measured.ok()) {
-    LogWarning("model '" + model +
+    LogWarning("model '" + TitleOf(network) +
                "': what its load takes could not be measured: " + measured.status().message());
     return Bytes();
   }
   return std::max(measured->cost.transition_peak, facts.taken());
+}
+
+/// Of the models: of each version its own, and the variants that lie beside it.
+std::int64_t CountNetworks(DirectorySource& source, const std::vector<std::string>& names) {
+  std::size_t count = 0;
+  for (const std::string& name : names) {
+    const Result<ModelDescription> description = source.Read(name, {});
+    if (!description.ok()) continue;
+    for (const VersionFile& file : description->versions) count += 1 + file.variants.size();
+  }
+  return static_cast<std::int64_t>(count);
 }
 
 void MeasureModels(const Settings& settings, DirectorySource& source, Backend& backend,
@@ -253,24 +265,32 @@ void MeasureModels(const Settings& settings, DirectorySource& source, Backend& b
   options.progress = [&bar](Duration elapsed) { bar.Show(elapsed); };
   for (const std::string& name : names) {
     if (stop_asked != 0) return;
-    bar.Begin(name);
     const auto inputs = settings.inputs.find(name);
     options.inputs = inputs == settings.inputs.end() ? InputChoice() : inputs->second;
     Result<ModelDescription> description = source.Read(name, {});
-    if (!description.ok()) report.failures.emplace_back(name, description.status().message());
-    for (std::size_t i = 0; description.ok() && i < description->versions.size(); ++i) {
-      const VersionFile& file = description->versions[i];
+    if (!description.ok()) {
+      report.failures.emplace_back(name, description.status().message());
+      continue;
+    }
+    const auto measure = [&](const VersionFile& file, const VariantSource* variant) {
+      if (stop_asked != 0) return;
+      const std::string title = variant == nullptr ? name : VariantTitle(name, variant->name);
+      bar.Begin(title);
       Result<MeasuredModel> measured =
-          MeasureModel(source, backend, telemetry, *description, file, options);
+          MeasureModel(source, backend, telemetry, *description, file, variant, options);
       if (measured.ok()) {
-        measured->load_peak = MeasureLoadPeak(settings, name, file, measured->facts);
+        measured->load_peak = MeasureLoadPeak(settings, name, file, variant, measured->facts);
         report.models.push_back(*std::move(measured));
       } else {
-        report.failures.emplace_back(name + " version " + std::to_string(file.version),
+        report.failures.emplace_back(title + " version " + std::to_string(file.version),
                                      measured.status().message());
       }
+      bar.End(settings.seconds);
+    };
+    for (const VersionFile& file : description->versions) {
+      measure(file, nullptr);
+      for (const VariantSource& variant : file.variants) measure(file, &variant);
     }
-    bar.End(settings.seconds);
   }
 }
 
@@ -320,7 +340,9 @@ int Keep(const Settings& settings, const MachineProfile& profile, const std::str
   std::string last;
   for (const MachineProfile::Model& model : profile.models) {
     const std::string& name = model.profile.model;
-    if (!settings.beside || name == last) continue;
+    // A variant's is in its model's.
+    const bool written = name == last || (!last.empty() && ModelOfTitle(name) == last);
+    if (!settings.beside || written) continue;
     last = name;
     const std::filesystem::path folder = std::filesystem::path(settings.repository) / name;
     check(store.SaveBeside(profile, name), (folder / kProfileFileName).string());
@@ -376,8 +398,7 @@ int Measure(const Settings& settings) {
   CatchSignals();
   Status node_status;
   {
-    ProgressBar bar(settings.progress,
-                    settings.seconds * static_cast<std::int64_t>(names.size() + 1));
+    ProgressBar bar(settings.progress, settings.seconds * (CountNetworks(source, names) + 1));
     MeasureModels(settings, source, **backend, names, bar, report);
     if (settings.node && stop_asked == 0) node_status = MeasureCosts(settings, bar, report);
   }

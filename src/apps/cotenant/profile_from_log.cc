@@ -28,6 +28,20 @@ Result<RecordedTimes> ReadLogs(const std::vector<std::string>& paths) {
   return ReadRecordedTimes(std::vector<std::string_view>(logs.begin(), logs.end()));
 }
 
+Status RefineNetwork(const ProfileStore& store, const std::string& title, const VersionFile& file,
+                     RefinedProfile& refined) {
+  Result<std::string> hash = NetworkHash(file);
+  if (!hash.ok()) return hash.status();
+  ModelProfile kept = store.Find(title, file).profile.value_or(ModelProfile());
+  kept.model = title;
+  kept.version = file.version;
+  ModelProfile better = Refined(refined.seen.models.at(title), kept);
+  if (better.runs.empty()) return NotFound("no run of it is in the logs, and no profile is kept");
+  refined.kept.models.push_back({*hash, std::move(kept)});
+  refined.profile.models.push_back({*std::move(hash), std::move(better)});
+  return Status();
+}
+
 Status RefineModel(DirectorySource& source, const ProfileStore& store, const std::string& name,
                    RefinedProfile& refined) {
   const Result<ModelDescription> description = source.Read(name, {});
@@ -36,16 +50,16 @@ Status RefineModel(DirectorySource& source, const ProfileStore& store, const std
     return FailedPrecondition("it has several versions, and a log does not tell them apart");
   }
   const VersionFile& file = description->versions.front();
-  Result<std::string> hash = NetworkHash(file);
-  if (!hash.ok()) return hash.status();
-  ModelProfile kept = store.Find(name, file).profile.value_or(ModelProfile());
-  kept.model = name;
-  kept.version = file.version;
-  ModelProfile better = Refined(refined.seen.models.at(name), kept);
-  if (better.runs.empty()) return NotFound("no run of it is in the logs, and no profile is kept");
-  refined.kept.models.push_back({*hash, std::move(kept)});
-  refined.profile.models.push_back({*std::move(hash), std::move(better)});
-  return Status();
+  const Status status = RefineNetwork(store, name, file, refined);
+  bool any = status.ok();
+  for (const VariantSource& variant : file.variants) {
+    const std::string title = VariantTitle(name, variant.name);
+    any = (refined.seen.models.contains(title) &&
+           RefineNetwork(store, title, FileOf(variant, file.version), refined).ok()) ||
+          any;
+  }
+  // Where others answered in its place, a network that never ran is no failure.
+  return any ? Status() : status;
 }
 
 std::string Ms(Duration span) { return MillisecondsText(span.seconds() * 1e3); }

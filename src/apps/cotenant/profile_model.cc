@@ -138,14 +138,16 @@ class Measurement {
  public:
   Measurement(ModelSource& source, Backend& backend, Telemetry& telemetry,
               const ModelDescription& description, const VersionFile& file,
-              const ProfileModelOptions& options)
+              const VariantSource* variant, const ProfileModelOptions& options)
       : source_(source),
         backend_(backend),
         telemetry_(telemetry),
         description_(description),
-        file_(file),
+        file_(variant == nullptr ? file : FileOf(*variant, file.version)),
+        variant_(variant == nullptr ? VariantSource() : *variant),
         options_(options) {
-    measured_.name = description.config.name;
+    const std::string& name = description.config.name;
+    measured_.name = variant == nullptr ? name : VariantTitle(name, variant->name);
     measured_.version = file.version;
   }
 
@@ -176,12 +178,14 @@ class Measurement {
     const Instant began = MonotonicNow();
     Result<std::unique_ptr<Executor>> executor = backend_.Load(file_, description_.config);
     COTENANT_RETURN_IF_ERROR(executor.status());
-    Result<ModelConfig> config = source_.Complete(description_.config, (*executor)->signature());
+    Result<ModelConfig> config =
+        source_.Complete(description_.config, ByNamesOfModel((*executor)->signature(), variant_));
     COTENANT_RETURN_IF_ERROR(config.status());
     RenderedConfig rendered = source_.Render(*config);
     auto counters = telemetry_.ForModel(config->name, std::to_string(file_.version));
     model_ = std::make_shared<ServedModel>(ModelId{}, file_.version, *std::move(config),
-                                           std::move(rendered), *std::move(executor), counters);
+                                           std::move(rendered), *std::move(executor), counters,
+                                           variant_);
     COTENANT_RETURN_IF_ERROR(WarmUp(*model_).status());
     measured_.load.Add(MonotonicNow() - began);
     measured_.facts = model_->facts();
@@ -297,7 +301,8 @@ class Measurement {
   Backend& backend_;
   Telemetry& telemetry_;
   const ModelDescription& description_;
-  const VersionFile& file_;
+  const VersionFile file_;
+  const VariantSource variant_;  ///< Without a name: the model's own network.
   const ProfileModelOptions& options_;
   Instant began_;
   Random random_{2};
@@ -326,12 +331,14 @@ ModelProfile MeasuredModel::Profile() const {
 
 Result<MeasuredModel> MeasureModel(ModelSource& source, Backend& backend, Telemetry& telemetry,
                                    const ModelDescription& description, const VersionFile& file,
+                                   const VariantSource* variant,
                                    const ProfileModelOptions& options) {
   std::optional<Result<MeasuredModel>> result;
   // On a thread of a worker's priority.
   std::thread([&] {
     PrepareThread("worker-0", kWorkerNice);
-    result.emplace(Measurement(source, backend, telemetry, description, file, options).Run());
+    result.emplace(
+        Measurement(source, backend, telemetry, description, file, variant, options).Run());
   }).join();
   return *std::move(result);
 }

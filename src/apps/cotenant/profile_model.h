@@ -51,7 +51,7 @@ struct MeasuredShapes {
 };
 
 struct MeasuredModel {
-  std::string name;
+  std::string name;  ///< "detector", or "detector:int8" of a variant.
   std::int64_t version = 1;
   std::string hash;
   bool joined = false;  ///< Batches are of several requests of one row, as dynamic batching joins.
@@ -63,9 +63,11 @@ struct MeasuredModel {
   ModelProfile Profile() const;
 };
 
-/// Loads and measures one version. Blocks. Cancelled after a stop.
+/// Loads and measures one version, or one of its variants in place of its own network. Blocks.
+/// Cancelled after a stop.
 Result<MeasuredModel> MeasureModel(ModelSource& source, Backend& backend, Telemetry& telemetry,
                                    const ModelDescription& description, const VersionFile& file,
+                                   const VariantSource* variant,
                                    const ProfileModelOptions& options);
 
 }  // namespace cotenant
