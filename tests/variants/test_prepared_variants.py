@@ -170,6 +170,13 @@ def test_it_is_profiled_and_served_by_its_own_profile(tmp_path):
         running.check({"variant": "small"}, "small")
         text = log_of(running)
         assert "model 'm:small': run times are known from its profile" in text
+    # With it a smaller budget serves the model than with its own network alone.
+    fit = ["fit", "--memory=1GiB", "--cache-dir=none", f"--state-dir={tmp_path / 'other'}"]
+    _, with_variant = run(tmp_path, *fit)
+    (tmp_path / "models/m/cotenant.toml").rename(tmp_path / "declared.toml")
+    _, alone = run(tmp_path, *fit)
+    (tmp_path / "declared.toml").rename(tmp_path / "models/m/cotenant.toml")
+    assert with_variant["budget_min_bytes"] < alone["budget_min_bytes"] - MIB
     write_network(tmp_path / "models/m/1/model.small.onnx", 7, SIZES["small"], "in", "out")
     with served(tmp_path, sums) as running:
         assert "the profile of model 'm:small' version 1" in log_of(running)

@@ -82,8 +82,16 @@ ModelProfile WithCost(ModelProfile profile, const VariantCost& cost) {
   return profile;
 }
 
-/// As the server takes it: in its prepared form, with its smaller forms beside it.
-ScenarioModel ModelOf(const ModelDescription& description, ModelProfile profile) {
+/// Of a variant: in its prepared form, else as it was profiled. None: nobody has measured it.
+std::optional<ModelProfile> VariantProfile(const ProfileStore& store, const ModelProfile& model,
+                                           const VariantSource& variant, std::int64_t version) {
+  if (variant.form && variant.form->cost) return WithCost(model, *variant.form->cost);
+  return store.Find(VariantTitle(model.model, variant.name), FileOf(variant, version)).profile;
+}
+
+/// As the server takes it: in its prepared form, with its variants beside it.
+ScenarioModel ModelOf(const ModelDescription& description, ModelProfile profile,
+                      const ProfileStore& store) {
   const VersionFile& file = description.versions.back();
   ScenarioModel model;
   model.name = description.config.name;
@@ -92,14 +100,16 @@ ScenarioModel ModelOf(const ModelDescription& description, ModelProfile profile)
   model.profile.model = model.name;
   VariantUse use = description.use;
   for (const VariantSource& variant : file.variants) {
+    std::optional<ModelProfile> measured =
+        VariantProfile(store, model.profile, variant, file.version);
     // What nobody has measured cannot be reckoned with.
-    if (!variant.form || !variant.form->cost || !variant.accuracy.known()) continue;
+    if (!measured || !variant.accuracy.known()) continue;
     use.accuracy = use.own_accuracy();
     ScenarioVariant& one = model.variants.emplace_back();
     one.name = variant.name;
     one.accuracy = Comparable(variant.accuracy, use.accuracy).milli;
-    one.profile = WithCost(model.profile, *variant.form->cost);
-    one.profile.model += ":" + variant.name;
+    one.profile = *std::move(measured);
+    one.profile.model = VariantTitle(model.name, variant.name);
   }
   if (file.form && file.form->cost) {
     Bytes& load_peak = model.profile.load_peak;
@@ -133,7 +143,7 @@ Result<std::vector<ScenarioModel>> MeasuredModels(ModelSource& source, const Pro
       lacking += "\n  " + name + ": " + (found.remark.empty() ? "not measured" : found.remark);
       continue;
     }
-    models.push_back(ModelOf(*description, *std::move(found.profile)));
+    models.push_back(ModelOf(*description, *std::move(found.profile), store));
   }
   if (!lacking.empty()) {
     return InvalidArgument("cotenant profile MODELS_DIR measures what is missing:" + lacking);

@@ -19,6 +19,16 @@ Bytes GreatestPeak(const ModelProfile& profile) {
   return peak;
 }
 
+FittedModel Fitted(const std::string& name, const ModelProfile& profile) {
+  FittedModel fitted;
+  fitted.name = name;
+  fitted.size = profile.mapped + profile.anonymous;
+  fitted.run_peak = GreatestPeak(profile);
+  fitted.load = profile.load.empty() ? Duration() : profile.load.Median();
+  fitted.load_peak = std::max(fitted.size, profile.load_peak);
+  return fitted;
+}
+
 /// As the scheduler counts: the greatest peaks, one for each slot.
 Bytes PeaksOf(std::vector<Bytes> peaks, std::int32_t slots) {
   const Bytes least = SchedulerSettings().run_peak_floor;
@@ -84,14 +94,13 @@ Result<FitReport> PlanFit(const Scenario& scenario, const MemoryNeeds& needs, st
   FitReport report;
   const std::int32_t slots = scenario.device.slots;
   for (const ScenarioModel& model : scenario.models) {
-    const ModelProfile& profile = model.profile;
-    FittedModel fitted;
-    fitted.name = model.name;
-    fitted.size = profile.mapped + profile.anonymous;
-    fitted.run_peak = GreatestPeak(profile);
-    fitted.load = profile.load.empty() ? Duration() : profile.load.Median();
-    fitted.load_peak = std::max(fitted.size, profile.load_peak);
-    fitted.budget_min = BudgetFor(needs, RoomToLoad(fitted, slots));
+    FittedModel fitted = Fitted(model.name, model.profile);
+    Bytes room = RoomToLoad(fitted, slots);
+    for (const ScenarioVariant& variant : model.variants) {
+      if (variant.accuracy < model.accuracy_min) continue;
+      room = std::min(room, RoomToLoad(Fitted(variant.name, variant.profile), slots));
+    }
+    fitted.budget_min = BudgetFor(needs, room);
     report.budget_min = std::max(report.budget_min, fitted.budget_min);
     report.sum += fitted.size;
     report.models.push_back(std::move(fitted));

@@ -22,7 +22,8 @@ struct FittedModel {
   Bytes run_peak;   ///< The greatest of its measured runs.
   Bytes load_peak;  ///< The most at any moment of its load, what stays included.
   Duration load;    ///< Median.
-  /// The smallest budget that serves this model at all.
+  /// The smallest budget that serves this model at all, by the least of the forms that its requests
+  /// may be given.
   Bytes budget_min;
 };
 
