@@ -337,11 +337,15 @@ TEST_F(HttpServerTest, AcceptorThatCanTakeNobodyWaitsInsteadOfSpinning) {
     clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &time);
     return Duration::Seconds(time.tv_sec) + Duration::Nanoseconds(time.tv_nsec);
   };
-  const Duration before = cpu();
-  pollfd answer{waiting.descriptor(), POLLIN, 0};
-  EXPECT_EQ(poll(&answer, 1, 400), 0) << "nobody could have taken it";
-  // A loop would take most of a core.
-  EXPECT_LT(cpu() - before, Duration::Milliseconds(100));
+  // A loop would take most of a core each time; other threads of ours work now and then.
+  Duration least = Duration::Max();
+  for (int i = 0; i < 3; ++i) {
+    const Duration before = cpu();
+    pollfd answer{waiting.descriptor(), POLLIN, 0};
+    EXPECT_EQ(poll(&answer, 1, 300), 0) << "nobody could have taken it";
+    least = std::min(least, cpu() - before);
+  }
+  EXPECT_LT(least, Duration::Milliseconds(75));
   limit.Restore();
   EXPECT_EQ(waiting.Ask(Get("/v2/health/live")).status, 200);
 }
