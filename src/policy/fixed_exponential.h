@@ -35,7 +35,8 @@ constexpr std::int32_t ChanceWithin(Duration span, Duration mean) {
   __extension__ using Wide = unsigned __int128;
   if (span <= Duration()) return 0;
   if (mean <= Duration() || span / 22 >= mean) return kMillion;
-  const auto x = static_cast<std::uint64_t>((Wide(span.nanoseconds()) << 32) / mean.nanoseconds());
+  const auto x =
+      static_cast<std::uint64_t>((Wide(span.nanoseconds()) << 32) / Wide(mean.nanoseconds()));
   const std::uint64_t none = NegativeExponential(x);
   return kMillion - static_cast<std::int32_t>((none * kMillion) >> 32);
 }

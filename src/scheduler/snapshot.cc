@@ -241,7 +241,6 @@ void Snapshot::WriteRanks(FieldWriter& writer, const RequestQueues& queues) {
 void Snapshot::ReadRanks(FieldReader& reader, RequestQueues& queues) {
   const std::vector<bool> used = PlacesInUse(queues.queues_);
   std::uint64_t work = 0;
-  std::int64_t rows = 0;
   std::vector<std::uint64_t> sequences;
   for (std::uint32_t i = 0; i < queues.requests_.places() && reader.ok(); ++i) {
     const Request& request = queues.requests_[i];
@@ -258,7 +257,6 @@ void Snapshot::ReadRanks(FieldReader& reader, RequestQueues& queues) {
     if (cost > kCostMax || cost < -kCostMax) return reader.Fail("a cost is too large");
     work += static_cast<std::uint64_t>(cost < 0 ? -cost : cost);
     if (work > static_cast<std::uint64_t>(kCostMax)) return reader.Fail("a cost is too large");
-    rows += request.rows;
     sequences.push_back(request.sequence);
     queues.by_queue_.Insert(queues.queues_[request.queue].root, i, in_queue, request.rows);
     queues.by_rank_.Insert(queues.all_, i, in_all, cost);

@@ -134,20 +134,20 @@ double CpuSeconds() {
 /// Writes the event log of a simulated run. A file that cannot be written says so at the end.
 class LogFile {
  public:
-  LogFile(const std::string& path, const Scenario& scenario, Simulator& simulator)
+  LogFile(const std::string& path, Simulator& simulator)
       : file_(path, std::ios::binary | std::ios::trunc) {
     EventLogWriter::AppendHead(buffer_);
     writer_.AppendSnapshot(simulator.scheduler(), 0, buffer_);
-    simulator.Observe([this, &scenario, &simulator](Instant now, std::span<const Event> events,
-                                                    const ActionList& actions) {
-      for (const Event& event : events) {
-        const auto* load = std::get_if<LoadWanted>(&event);
-        if (load == nullptr) continue;
-        writer_.AppendModelName(load->model, simulator.NameOf(load->model), buffer_);
-      }
-      writer_.AppendCrank(now, events, actions, buffer_);
-      if (buffer_.size() >= kLogBufferMax) Flush();
-    });
+    simulator.Observe(
+        [this, &simulator](Instant now, std::span<const Event> events, const ActionList& actions) {
+          for (const Event& event : events) {
+            const auto* load = std::get_if<LoadWanted>(&event);
+            if (load == nullptr) continue;
+            writer_.AppendModelName(load->model, simulator.NameOf(load->model), buffer_);
+          }
+          writer_.AppendCrank(now, events, actions, buffer_);
+          if (buffer_.size() >= kLogBufferMax) Flush();
+        });
   }
   Status Close(const std::string& path) {
     Flush();
@@ -177,7 +177,7 @@ SimulatorOptions OptionsOf(const Settings& settings, std::uint64_t seed) {
 int PlayOne(const Settings& settings, const Scenario& scenario) {
   Simulator simulator(scenario, OptionsOf(settings, settings.seed));
   std::optional<LogFile> log;
-  if (!settings.record.empty()) log.emplace(settings.record, scenario, simulator);
+  if (!settings.record.empty()) log.emplace(settings.record, simulator);
   const double before = CpuSeconds();
   SimulationReport report = simulator.Run();
   const double took = CpuSeconds() - before;
