@@ -84,8 +84,11 @@ TEST_F(ExternalWeightsTest, WhatTheyTakeIsAnonymousAndCounted) {
   const auto executor = Load();
   ASSERT_TRUE(executor.ok()) << executor.status().message();
   EXPECT_EQ((*executor)->facts().mapped, Bytes());
-  EXPECT_GE((*executor)->facts().anonymous, Bytes(64 * 64 * 4));
   EXPECT_FALSE((*executor)->Park());
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+  GTEST_SKIP() << "the sanitizer's allocator does not say what malloc gave out";
+#endif
+  EXPECT_GE((*executor)->facts().anonymous, Bytes(64 * 64 * 4));
 }
 
 TEST_F(ExternalWeightsTest, OnTheirWayTheyTakeOfTheLimitOfAllMemory) {
